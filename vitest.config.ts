@@ -1,0 +1,30 @@
+// Tests run from source: a package's name leads to its src, so nothing has to be built first.
+//
+// The exceptions start the real process, packages/edge/bin/skein.js, and that one runs from dist.
+
+import { availableParallelism } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { defineConfig } from 'vitest/config';
+
+const source = (name: string): string => fileURLToPath(new URL(`packages/${name}/src/index.ts`, import.meta.url));
+
+export default defineConfig({
+  resolve: {
+    alias: {
+      '@skein/protocol': source('protocol'),
+      '@skein/broker': source('broker'),
+      '@skein/edge': source('edge'),
+    },
+  },
+  test: {
+    include: ['packages/*/src/**/*.test.ts', 'test/{spec,interop,load,support}/**/*.test.ts', 'scripts/**/*.test.mjs'],
+    pool: 'forks',
+    // Conversations wait more than they compute, so a small machine takes several at a time too.
+    maxWorkers: Math.max(4, availableParallelism()),
+    // A test waits for a fact; these are how long it may wait, in milliseconds.
+    testTimeout: 15_000,
+    hookTimeout: 15_000,
+    teardownTimeout: 5_000,
+    reporters: process.env.CI ? ['default', ['json', { outputFile: '.cache/vitest.json' }]] : ['default'],
+  },
+});
