@@ -1,0 +1,35 @@
+import { describe, expect, it } from 'vitest';
+import { banner, firstPublish } from './banner.ts';
+
+describe('the first message to copy', () => {
+  for (const [urls, place] of [
+    [['mqtt://127.0.0.1:1883'], '-h 127.0.0.1 -p 1883'],
+    [['ws://127.0.0.1:8083/mqtt', 'mqtt://0.0.0.0:1884'], '-h 127.0.0.1 -p 1884'],
+    [['mqtt://[::]:1883'], '-h ::1 -p 1883'],
+    [['mqtt://broker.example.org:1883'], '-h broker.example.org -p 1883'],
+    [['unix:///run/skein.sock'], '--unix /run/skein.sock'],
+  ] as const) {
+    it(`goes to ${urls.at(-1)}`, () => {
+      expect(firstPublish(urls)).toBe(`mosquitto_pub ${place} -t hello/world -m 'it works'`);
+    });
+  }
+
+  it('is missing where mosquitto_pub cannot reach any listener', () => {
+    expect(firstPublish(['ws://127.0.0.1:8083/mqtt'])).toBeUndefined();
+  });
+});
+
+describe('the banner', () => {
+  it('names every address, and says that nothing survives a restart', () => {
+    const text = banner({
+      nodeId: 'n1',
+      urls: ['mqtt://127.0.0.1:1883', 'ws://127.0.0.1:8083/mqtt'],
+      adminUrl: 'http://127.0.0.1:8080',
+    });
+    for (const part of ['n1', 'mqtt://127.0.0.1:1883', 'ws://127.0.0.1:8083/mqtt', 'http://127.0.0.1:8080/readyz']) {
+      expect(text).toContain(part);
+    }
+    expect(text).toContain('nothing survives a restart');
+    expect(text).toContain("mosquitto_sub -h 127.0.0.1 -p 1883 -v -t 'hello/#'");
+  });
+});

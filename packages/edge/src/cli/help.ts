@@ -1,0 +1,53 @@
+// What `--help` says, from the settings themselves.
+
+import { type Setting, settings } from '../config/schema.ts';
+
+const width = 100;
+
+/** Help for the program as a whole. */
+export const programHelp: string = `Skein, an MQTT broker for MQTT 3.1, 3.1.1 and 5.0.
+
+  skein start [flags]                      runs a node
+  skein check-config [flags] [--explain]   checks the settings; tells where each one comes from
+  skein --version
+  skein start --help                       all flags
+
+`;
+
+/** Help for `start` and `check-config`: every setting. */
+export function settingsHelp(command: string): string {
+  const plain = settings.filter(({ path }) => !path.includes('.'));
+  const limits = settings.filter(({ path }) => path.startsWith('limits.'));
+  return `skein ${command} [flags]
+
+Each setting is a flag, an environment variable (--node-id is SKEIN_NODE_ID; SKEIN_NODE_ID_FILE names a file that
+holds it) and a key of a YAML file (nodeId; limits are under limits:). Flags win over the environment, and the
+environment over the file.
+
+  --config FILE
+      A YAML file with settings.
+${command === 'check-config' ? '  --explain\n      Prints every setting in force, and where it comes from.\n' : ''}${plain.map(entry).join('')}
+Limits:
+${limits.map(entry).join('')}`;
+}
+
+function entry(setting: Setting): string {
+  const head = `  ${setting.flag}${setting.value === '' ? '' : ` ${setting.value}`}`;
+  const said = `${setting.help} Allowed: ${setting.allowed}. Default: ${shown(setting.schema.parse(undefined))}.`;
+  return `${head}\n${wrap(said)}\n`;
+}
+
+function shown(value: unknown): string {
+  return Array.isArray(value) ? value.join(' ') : String(value);
+}
+
+/** Breaks a text into indented lines. */
+function wrap(text: string): string {
+  const lines: string[] = [''];
+  for (const word of text.split(' ')) {
+    const line = lines.at(-1) ?? '';
+    if (line.length + word.length + 7 > width) lines.push(word);
+    else lines[lines.length - 1] = line === '' ? word : `${line} ${word}`;
+  }
+  return lines.map((line) => `      ${line}`).join('\n');
+}

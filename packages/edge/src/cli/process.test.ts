@@ -1,0 +1,247 @@
+// The program as it is run: a process, its exit status, its signals, its first line.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+
+const program = fileURLToPath(new URL('../../bin/skein.js', import.meta.url));
+const built = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
+const anyPorts = ['--listen', 'mqtt://127.0.0.1:0', '--admin', '127.0.0.1:0'];
+
+beforeAll(() => {
+  if (!existsSync(built)) throw new Error('the program is not built: npm run build');
+});
+
+const directory = mkdtempSync(join(tmpdir(), 'skein-process-'));
+afterAll(() => rmSync(directory, { recursive: true }));
+
+const running: ChildProcess[] = [];
+const sockets: Socket[] = [];
+afterEach(() => {
+  for (const socket of sockets.splice(0)) socket.destroy();
+  for (const child of running.splice(0)) child.kill('SIGKILL');
+});
+
+/** A run of the program. */
+interface Run {
+  readonly child: ChildProcess;
+  readonly ended: Promise<{ status: number | null; out: string; err: string }>;
+  /** The line with this event, once it is there. */
+  line(event: string): Promise<Record<string, unknown>>;
+}
+
+function run(words: readonly string[], environment: Record<string, string> = {}): Run {
+  const child = spawn(process.execPath, [program, ...words], {
+    env: { PATH: process.env.PATH ?? '', ...environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  running.push(child);
+  let out = '';
+  let err = '';
+  const waiting: (() => void)[] = [];
+  const happened = (): void => {
+    for (const resume of waiting.splice(0)) resume();
+  };
+  child.stdout.on('data', (chunk: Buffer) => {
+    out += chunk.toString();
+    happened();
+  });
+  child.stderr.on('data', (chunk: Buffer) => {
+    err += chunk.toString();
+  });
+  let status: number | null | undefined;
+  const ended = new Promise<{ status: number | null; out: string; err: string }>((resolve) => {
+    child.on('close', (code) => {
+      status = code;
+      happened();
+      resolve({ status: code, out, err });
+    });
+  });
+  return {
+    child,
+    ended,
+    line: async (event) => {
+      for (;;) {
+        const lines = out.split('\n').filter((each) => each.startsWith('{') && each.endsWith('}'));
+        const found = lines.map((each) => JSON.parse(each)).find((each) => each.event === event);
+        if (found !== undefined) return found;
+        if (status !== undefined) throw new Error(`ended with ${status} before '${event}': ${out}${err}`);
+        await new Promise<void>((resolve) => waiting.push(resolve));
+      }
+    },
+  };
+}
+
+/** A socket to the first listener of a ready line. */
+async function dial(ready: Record<string, unknown>, allowHalfOpen = false): Promise<Socket> {
+  const [url] = ready.listen as string[];
+  const socket = connect({ host: '127.0.0.1', port: Number(url?.split(':').at(-1)), allowHalfOpen });
+  sockets.push(socket);
+  await new Promise((resolve, reject) => {
+    socket.once('connect', resolve);
+    socket.once('error', reject);
+  });
+  return socket;
+}
+
+describe('skein start', () => {
+  it('prints one ready line with the addresses it is bound to, and a first message to copy', async () => {
+    const { line, child, ended } = run(['start', ...anyPorts, '--listen', 'ws://[::1]:0/mqtt', '--node-id', 'n1']);
+    const ready = await line('ready');
+    expect(ready).toMatchObject({
+      level: 'info',
+      node: 'n1',
+      listen: [
+        expect.stringMatching(/^mqtt:\/\/127\.0\.0\.1:\d+$/),
+        expect.stringMatching(/^ws:\/\/\[::1\]:\d+\/mqtt$/),
+      ],
+      admin: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/),
+      store: 'memory:',
+      durability: 'memory',
+      try: expect.stringMatching(/^mosquitto_pub -h 127\.0\.0\.1 -p \d+ -t /),
+    });
+    expect(await line('store_volatile')).toMatchObject({
+      level: 'warn',
+      msg: expect.stringContaining('lost at a restart'),
+    });
+    expect((await fetch(`${ready.admin}/readyz`)).status).toBe(200);
+    child.kill('SIGTERM');
+    const { out, err } = await ended;
+    expect(out.split('\n').filter((each) => each.includes('"event":"ready"'))).toHaveLength(1);
+    expect(err).toBe('');
+  });
+
+  it('prints the ready line however quiet the log is to be', async () => {
+    const { line } = run(['start', ...anyPorts, '--log-level', 'fatal']);
+    expect(await line('ready')).toMatchObject({ level: 'info' });
+  });
+
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    it(`tells its clients and ends with 0 at ${signal}`, async () => {
+      const { line, child, ended } = run(['start', ...anyPorts]);
+      const socket = await dial(await line('ready'));
+      const heard: Buffer[] = [];
+      const connacked = new Promise<void>((resolve) => {
+        socket.on('data', (chunk: Buffer) => {
+          heard.push(chunk);
+          resolve();
+        });
+      });
+      const closed = new Promise((resolve) => socket.once('close', resolve));
+      socket.write(Buffer.from('101100044d5154540502003c0000046c616d70', 'hex'));
+      await connacked;
+      child.kill(signal);
+      await closed;
+      // DISCONNECT with Server shutting down is the last word.
+      const said = Buffer.concat(heard).toString('hex');
+      expect(said.slice(0, 2)).toBe('20');
+      expect(said).toMatch(/e0..8b/);
+      expect((await ended).status).toBe(0);
+    });
+  }
+
+  it('takes signals close together for one, as a process group and a parent that passes them on make them', async () => {
+    const { line, child, ended } = run(['start', ...anyPorts]);
+    await line('ready');
+    child.kill('SIGTERM');
+    child.kill('SIGTERM');
+    expect((await ended).status).toBe(0);
+  });
+
+  it('ends at once at a second signal a moment later', async () => {
+    const { line, child, ended } = run(['start', ...anyPorts]);
+    // A connection that does not close when its turn comes: stopping waits for it a little.
+    await dial(await line('ready'), true);
+    const impatience = setInterval(() => child.kill('SIGTERM'), 100);
+    const { status } = await ended;
+    clearInterval(impatience);
+    expect(status).toBe(1);
+  });
+
+  it('ends with 78 when its port is in use, and says which', async () => {
+    const first = run(['start', ...anyPorts]);
+    const [url = ''] = (await first.line('ready')).listen as string[];
+    const { status, err } = await run(['start', '--listen', url, '--admin', '127.0.0.1:0']).ended;
+    expect(status).toBe(78);
+    expect(err).toMatch(new RegExp(`^skein: ${url}: the port is in use`));
+  });
+
+  const wrong: readonly [what: string, words: readonly string[], environment: Record<string, string>, says: RegExp][] =
+    [
+      ['flag', ['--lisetn', 'mqtt://127.0.0.1:0'], {}, /--lisetn: .*did you mean --listen\?/],
+      ['value', ['--listen', 'mqtts://127.0.0.1:8883'], {}, /listen: .*mqtts:.*not built yet.*allowed: /],
+      ['store', ['--store', 'file:./data'], {}, /store: file:\.\/data from --store.*allowed: memory:/],
+      ['variable', [], { SKEIN_LIMITS_RECEIVE_MAXIMUM: '0' }, /limits\.receiveMaximum: 0 .*from 1 to 65535/],
+      ['file', ['--config', '/nowhere.yaml'], {}, /\/nowhere\.yaml: the file cannot be read/],
+      ['open door', ['--listen', 'mqtt://0.0.0.0:0'], {}, /0\.0\.0\.0:0 can be reached .*--allow-anonymous/],
+    ];
+  for (const [what, words, environment, says] of wrong) {
+    it(`ends with 78 for a wrong ${what}, and says what is allowed`, async () => {
+      const { status, out, err } = await run(['start', ...words], environment).ended;
+      expect(status).toBe(78);
+      expect(err).toMatch(says);
+      expect(err).toMatch(/^skein: /);
+      expect(out).toBe('');
+    });
+  }
+
+  it('listens beyond loopback when it is told in so many words', async () => {
+    const { line } = run(['start', '--listen', 'mqtt://0.0.0.0:0', '--admin', '127.0.0.1:0', '--allow-anonymous']);
+    expect(await line('ready')).toMatchObject({ listen: [expect.stringMatching(/^mqtt:\/\/0\.0\.0\.0:\d+$/)] });
+    expect(await line('anonymous_everywhere')).toMatchObject({ level: 'warn' });
+  });
+
+  it('refuses clients without an identity when anonymous access is off', async () => {
+    const { line } = run(['start', ...anyPorts, '--no-allow-anonymous']);
+    const socket = await dial(await line('ready'));
+    const answer = new Promise<string>((resolve) => socket.once('data', (chunk) => resolve(chunk.toString('hex'))));
+    socket.write(Buffer.from('101100044d5154540502003c0000046c616d70', 'hex'));
+    expect(await answer).toMatch(/^20..0087/);
+    expect(await line('client_refused')).toMatchObject({ clientId: 'lamp', reason: 'notAuthorized' });
+  });
+});
+
+describe('skein check-config', () => {
+  it('says that all is well, or where each setting comes from', async () => {
+    const file = join(directory, 'skein.yaml');
+    writeFileSync(file, 'limits:\n  queueMaxMessages: 5\n');
+    const good = await run(['check-config', '--config', file]).ended;
+    expect(good).toMatchObject({ status: 0, out: 'The settings are good.\n', err: '' });
+    const { status, out } = await run(['check-config', '--explain', '--config', file, '--cluster', 'c'], {
+      SKEIN_NODE_ID: 'n',
+    }).ended;
+    expect(status).toBe(0);
+    expect(out).toMatch(/^nodeId +n +SKEIN_NODE_ID *$/m);
+    expect(out).toMatch(/^cluster +c +--cluster *$/m);
+    expect(out).toMatch(/^limits\.queueMaxMessages +5 +.*skein\.yaml *$/m);
+    expect(out).toMatch(/^logLevel +info +default *$/m);
+  });
+
+  it('ends with 78 when something is wrong', async () => {
+    const { status, err } = await run(['check-config', '--log-level', 'loud', '--wat']).ended;
+    expect(status).toBe(78);
+    expect(err.trim().split('\n')).toHaveLength(2);
+  });
+});
+
+describe('skein', () => {
+  it('tells its version and its help', async () => {
+    expect(await run(['--version']).ended).toMatchObject({ status: 0, out: expect.stringMatching(/^skein \d+\.\d+/) });
+    expect(await run(['--help']).ended).toMatchObject({ status: 0, out: expect.stringContaining('skein start') });
+    const { status, out } = await run(['start', '--help']).ended;
+    expect(status).toBe(0);
+    expect(out).toContain('--limits-receive-maximum');
+  });
+
+  it('ends with 64 without a command, or with one that does not exist', async () => {
+    expect(await run([]).ended).toMatchObject({ status: 64, err: expect.stringContaining('a command is missing') });
+    expect(await run(['strat']).ended).toMatchObject({
+      status: 64,
+      err: expect.stringContaining('did you mean start?'),
+    });
+  });
+});

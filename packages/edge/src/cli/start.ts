@@ -1,0 +1,117 @@
+// `skein start`: runs a node until it is told to stop.
+//
+// The first signal stops it in good order, bounded in time; a second one, a moment later, at once. A defect (an exception that nobody
+// expected) ends the process: its Clients reconnect, here or elsewhere, to a process that is whole.
+
+import { type Logger, pino } from 'pino';
+import type { Config } from '../config/schema.ts';
+import { type Edge, openEdge } from '../edge.ts';
+import { ExitCode } from '../exit-code.ts';
+import { ListenError } from '../listen/listen-error.ts';
+import { makeLog } from '../observe.ts';
+import { version } from '../version.ts';
+import { banner, firstPublish } from './banner.ts';
+
+/** How long stopping may take. */
+const stopMs = 10_000;
+/** Signals so close together are one: a process group gets them, and whoever passes them on to its child. */
+const oneSignalMs = 500;
+/** Log lines that wait for whoever reads them, in bytes; further ones are dropped. */
+const logBufferBytes = 16 * 1024 * 1024;
+/** Lines go out in pieces of this size, because a system call for each would cost more than a connection does. */
+const logPieceBytes = 4096;
+/** How long a line may wait for a piece to fill. */
+const logFlushMs = 250;
+
+/**
+ * Runs a node.
+ *
+ * @returns the exit status, when the node has ended
+ */
+export async function start(config: Config): Promise<ExitCode> {
+  const destination = pino.destination({
+    fd: 1,
+    sync: false,
+    maxLength: logBufferBytes,
+    minLength: logPieceBytes,
+    periodicFlush: logFlushMs,
+  });
+  const log = makeLog(config.logLevel, config.nodeId, destination);
+  endOnDefect(log);
+  const stop = stopSignal();
+  let edge: Edge;
+  try {
+    edge = await openEdge(config, log);
+  } catch (error) {
+    if (!(error instanceof ListenError)) throw error;
+    process.stderr.write(`skein: ${error.message}\n`);
+    return ExitCode.wrongSetting;
+  }
+  sayReady(config, edge, log);
+  destination.flushSync(); // somebody may be waiting for it
+  if (process.stderr.isTTY) {
+    process.stderr.write(banner({ nodeId: config.nodeId, urls: edge.urls, adminUrl: edge.adminUrl }));
+  }
+  const signal = await stop;
+  log.info({ event: 'stopping', signal });
+  const inTime = await within(edge.stop(stopMs), stopMs + 1000);
+  log.info({ event: 'stopped', inTime });
+  return inTime ? ExitCode.success : ExitCode.stoppedShort;
+}
+
+function sayReady(config: Config, edge: Edge, log: Logger): void {
+  // Scripts wait for this line, so it is there at every level but silence.
+  const heard = config.logLevel === 'silent' ? log : log.child({}, { level: 'info' });
+  heard.info({
+    event: 'ready',
+    version,
+    cluster: config.cluster,
+    listen: edge.urls,
+    admin: edge.adminUrl,
+    store: config.store,
+    durability: config.durability,
+    pid: process.pid,
+    try: firstPublish(edge.urls),
+  });
+  log.warn(
+    { event: 'store_volatile', store: config.store },
+    'the store memory: keeps everything in this process: sessions, queued and retained messages are lost at a restart',
+  );
+  if (config.allowAnonymous === true) {
+    log.warn({ event: 'anonymous_everywhere' }, 'whoever reaches a listener may connect, publish and subscribe');
+  }
+}
+
+/** Resolves at the first signal to stop; a second one ends the process at once. */
+function stopSignal(): Promise<string> {
+  return new Promise((resolve) => {
+    let toldMs: number | undefined;
+    const onSignal = (signal: string): void => {
+      if (toldMs !== undefined && performance.now() - toldMs > oneSignalMs) process.exit(ExitCode.stoppedShort);
+      toldMs ??= performance.now();
+      resolve(signal);
+    };
+    process.on('SIGTERM', onSignal);
+    process.on('SIGINT', onSignal);
+  });
+}
+
+function endOnDefect(log: Logger): void {
+  process.on('uncaughtException', (error, origin) => {
+    log.fatal({ event: 'defect', origin, err: error });
+    process.exit(ExitCode.internalError);
+  });
+}
+
+/** Whether a promise settles in time. */
+async function within(promise: Promise<void>, deadlineMs: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(false), deadlineMs);
+  });
+  try {
+    return await Promise.race([promise.then(() => true), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

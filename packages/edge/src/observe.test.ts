@@ -1,0 +1,83 @@
+import type { Fact } from '@skein/broker';
+import { ReasonCode } from '@skein/protocol';
+import { describe, expect, it } from 'vitest';
+import { logFacts, makeLog, reasonName } from './observe.ts';
+
+const origin = { listener: 'mqtt://127.0.0.1:1883', remoteAddress: '127.0.0.1:5' };
+
+/** What is written for facts, line by line. */
+function lines(facts: readonly Fact[], level = 'trace'): string[] {
+  let written = '';
+  const log = makeLog(level, 'node-1', {
+    write: (line: string) => {
+      written += line;
+    },
+  });
+  const observer = logFacts(log);
+  for (const fact of facts) observer.observe(fact);
+  return written.split('\n').filter((line) => line !== '');
+}
+
+const connected: Fact = {
+  is: 'client_connected',
+  clientId: 'lamp',
+  username: 'anna',
+  protocolVersion: 5,
+  cleanStart: true,
+  sessionPresent: false,
+  keepAliveSeconds: 60,
+  origin,
+};
+
+describe('a log line', () => {
+  it('tells the event, who, where and when', () => {
+    const [line = ''] = lines([connected]);
+    expect(JSON.parse(line)).toMatchObject({
+      level: 'info',
+      node: 'node-1',
+      time: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/),
+      event: 'client_connected',
+      clientId: 'lamp',
+      username: 'anna',
+      listener: origin.listener,
+      remoteAddress: origin.remoteAddress,
+    });
+  });
+
+  it('cannot be forged or stretched by what a Client calls itself', () => {
+    const clientId = `x"}\n{"level":"fatal","event":"forged"}\r\u001b[2J\u0000${'y'.repeat(70_000)}`;
+    const written = lines([{ ...connected, clientId, username: clientId }]);
+    expect(written).toHaveLength(1);
+    expect(written[0]?.length).toBeLessThan(1500);
+    for (const character of written[0] ?? '') expect(character.charCodeAt(0)).toBeGreaterThanOrEqual(0x20);
+    expect(JSON.parse(written[0] ?? '').event).toBe('client_connected');
+  });
+
+  it('there is for every fact, as loud as it matters', () => {
+    const error = new Error('boom');
+    const facts: readonly [level: string, fact: Fact][] = [
+      ['info', connected],
+      ['info', { is: 'client_refused', clientId: undefined, reasonCode: ReasonCode.banned, why: 'so', origin }],
+      ['info', { is: 'client_disconnected', clientId: 'a', reason: 'slow_consumer', why: undefined, origin }],
+      ['debug', { is: 'session_ended', clientId: 'a' }],
+      ['warn', { is: 'messages_dropped', clientId: 'a', reason: 'queue_full', count: 3 }],
+      ['debug', { is: 'will_published', clientId: 'a', topic: 't' }],
+      ['error', { is: 'store_failed', operation: 'acquire', error }],
+      ['error', { is: 'internal_error', where: 'packet', error }],
+    ];
+    for (const [level, fact] of facts) {
+      const [line = ''] = lines([fact]);
+      expect(JSON.parse(line)).toMatchObject({ level, event: fact.is });
+    }
+    expect(lines([{ is: 'internal_error', where: 'packet', error }])[0]).toContain('observe.test.ts');
+    expect(lines([connected], 'warn')).toEqual([]);
+  });
+});
+
+describe('the name of a Reason Code', () => {
+  it('is the specification’s', () => {
+    expect(reasonName(ReasonCode.success)).toBe('success');
+    expect(reasonName(ReasonCode.notAuthorized)).toBe('notAuthorized');
+    expect(reasonName(ReasonCode.serverShuttingDown)).toBe('serverShuttingDown');
+  });
+});

@@ -1,0 +1,80 @@
+// What happened, as log lines: one JSON object each, with `event` to search for.
+//
+// Whatever a Client chose (its identifier, its user name, its topics) is a value in JSON, escaped and cut short, so
+// that it can neither begin a line of its own nor fill the disk. Payloads and passwords are never logged.
+
+import type { Fact, Observer } from '@skein/broker';
+import { ReasonCode } from '@skein/protocol';
+import { type DestinationStream, type Logger, pino } from 'pino';
+
+/** Longest text of a Client's choice that is logged, in UTF-16 units. */
+const longestText = 256;
+
+const reasonNames: ReadonlyMap<ReasonCode, string> = new Map(
+  Object.entries(ReasonCode)
+    .reverse()
+    .map(([name, code]) => [code, name]),
+);
+
+/** The name of a Reason Code in the specification's words: `notAuthorized`. */
+export function reasonName(code: ReasonCode): string {
+  return reasonNames.get(code) ?? `0x${(code as number).toString(16)}`;
+}
+
+/** A logger of this process; times are ISO 8601 in UTC. */
+export function makeLog(level: string, nodeId: string, destination: DestinationStream): Logger {
+  return pino(
+    {
+      level,
+      base: { node: nodeId },
+      timestamp: () => `,"time":"${new Date().toISOString()}"`,
+      formatters: { level: (label) => ({ level: label }) },
+    },
+    destination,
+  );
+}
+
+/** Writes the broker's facts to a log. */
+export function logFacts(log: Logger): Observer {
+  return { observe: (fact) => write(log, fact) };
+}
+
+function write(log: Logger, fact: Fact): void {
+  switch (fact.is) {
+    case 'client_connected': {
+      const { clientId, username, protocolVersion, cleanStart, sessionPresent, keepAliveSeconds, origin } = fact;
+      const of = { clientId: cut(clientId), username: cut(username), ...origin };
+      log.info({ event: fact.is, ...of, protocolVersion, cleanStart, sessionPresent, keepAliveSeconds });
+      return;
+    }
+    case 'client_refused': {
+      const { clientId, reasonCode, why, origin } = fact;
+      log.info({ event: fact.is, clientId: cut(clientId), reason: reasonName(reasonCode), why: cut(why), ...origin });
+      return;
+    }
+    case 'client_disconnected': {
+      const { clientId, reason, why, origin } = fact;
+      log.info({ event: fact.is, clientId: cut(clientId), reason, why: cut(why), ...origin });
+      return;
+    }
+    case 'session_ended':
+      log.debug({ event: fact.is, clientId: cut(fact.clientId) });
+      return;
+    case 'messages_dropped':
+      log.warn({ event: fact.is, clientId: cut(fact.clientId), reason: fact.reason, count: fact.count });
+      return;
+    case 'will_published':
+      log.debug({ event: fact.is, clientId: cut(fact.clientId), topic: cut(fact.topic) });
+      return;
+    case 'store_failed':
+      log.error({ event: fact.is, operation: fact.operation, err: fact.error });
+      return;
+    case 'internal_error':
+      log.error({ event: fact.is, where: fact.where, err: fact.error });
+      return;
+  }
+}
+
+function cut(text: string | undefined): string | undefined {
+  return text === undefined || text.length <= longestText ? text : `${text.slice(0, longestText)}…`;
+}

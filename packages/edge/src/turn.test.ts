@@ -1,0 +1,99 @@
+import { describe, expect, it } from 'vitest';
+import { Turn } from './turn.ts';
+
+/** A turn of the event loop. */
+function nextRound(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+describe('the end of a turn', () => {
+  it('runs the tasks first, then flushes, each once', async () => {
+    const turn = new Turn();
+    const story: string[] = [];
+    turn.flushLater({ flush: () => story.push('flush a') });
+    turn.endOfTurn(() => story.push('task 1'));
+    turn.endOfTurn(() => story.push('task 2'));
+    story.push('turn');
+    await nextRound();
+    expect(story).toEqual(['turn', 'task 1', 'task 2', 'flush a']);
+    await nextRound();
+    expect(story).toHaveLength(4);
+  });
+
+  it('flushes at once what a task has given cause to send', async () => {
+    const turn = new Turn();
+    const story: string[] = [];
+    turn.endOfTurn(() => {
+      story.push('task');
+      turn.flushLater({ flush: () => story.push('flush') });
+    });
+    turn.flushLater({ flush: () => story.push('flush before') });
+    await Promise.resolve();
+    await nextRound();
+    expect(story).toEqual(['task', 'flush before', 'flush']);
+  });
+
+  it('runs a task of a task at the end of the next one', async () => {
+    const turn = new Turn();
+    const story: string[] = [];
+    turn.endOfTurn(() => {
+      story.push('first');
+      turn.flushLater({ flush: () => story.push('flush') });
+      turn.endOfTurn(() => story.push('second'));
+    });
+    await nextRound();
+    expect(story).toEqual(['first', 'flush', 'second']);
+  });
+
+  it('comes again for what a flush has given cause to send', async () => {
+    const turn = new Turn();
+    const story: string[] = [];
+    turn.flushLater({
+      flush: () => {
+        story.push('a');
+        turn.flushLater({ flush: () => story.push('b') });
+      },
+    });
+    await nextRound();
+    await nextRound();
+    expect(story).toEqual(['a', 'b']);
+  });
+});
+
+describe('many reads in one round of the loop', () => {
+  /** One round with a number of reads, each in a callback of its own, and each with something to send. */
+  async function round(turn: Turn, reads: number, flushed: () => void): Promise<void> {
+    const callbacks: Promise<void>[] = [];
+    for (let count = 0; count < reads; count += 1) {
+      callbacks.push(
+        Promise.resolve().then(() => {
+          turn.read();
+          turn.flushLater({ flush: flushed });
+        }),
+      );
+    }
+    await Promise.all(callbacks);
+    await nextRound();
+  }
+
+  it('make the turn last the whole round, and few reads make it short again', async () => {
+    const turn = new Turn();
+    let flushes = 0;
+    const flushed = (): void => {
+      flushes += 1;
+    };
+    expect(turn.gathers).toBe(false);
+    // Reads that come in callbacks of their own, some before and some after the turn has looked.
+    for (let rounds = 0; rounds < 500 && !turn.gathers; rounds += 1) {
+      await round(turn, 1, flushed);
+      await new Promise<void>((resolve) => process.nextTick(resolve));
+      for (let count = 0; count < 8; count += 1) turn.read();
+      await nextRound();
+    }
+    expect(turn.gathers).toBe(true);
+
+    for (let rounds = 0; rounds < 100 && turn.gathers; rounds += 1) await round(turn, 1, flushed);
+    expect(turn.gathers).toBe(false);
+    expect(flushes).toBeGreaterThan(64);
+  });
+});
