@@ -1,0 +1,152 @@
+// What a CONNECT asks for, and what the server grants of it [MQTT 3.1, 3.2].
+
+import {
+  type Connack,
+  type ConnackProperties,
+  type Connect,
+  MqttError,
+  ReasonCode,
+  sessionExpirySeconds,
+  type Will,
+} from '@skein/protocol';
+import type { Limits } from './limits.ts';
+import type { Acquire, Random } from './ports.ts';
+import { hasWildcard } from './topic/filter.ts';
+import { exceeds, isReserved, utf8Length } from './topic/name.ts';
+
+/** What holds for one Network Connection, agreed from both sides. */
+export interface Terms {
+  readonly clientId: string;
+  /** Whether the server made the Client Identifier up [MQTT-3.1.3-7]. */
+  readonly isAssigned: boolean;
+  readonly keepAliveSeconds: number;
+  readonly sessionExpirySeconds: number;
+  /** Largest packet the Client takes, in bytes. */
+  readonly maximumPacketSize: number;
+  /** Messages at QoS 1 and 2 in flight to the Client. */
+  readonly outboundInflightMax: number;
+  /** The same from the Client. */
+  readonly inboundInflightMax: number;
+  /** Topic Aliases towards the Client. */
+  readonly topicAliasMaximum: number;
+  /** Whether the Client wants reasons in words [MQTT-3.1.2-29]. */
+  readonly wantsReasons: boolean;
+}
+
+/** The largest packet there is: four bytes of Remaining Length, and the fixed header [§2.1.4]. */
+const largestPacket = 268_435_460;
+
+/**
+ * Works out the terms of a connection.
+ *
+ * @throws MqttError with the Reason Code to refuse the CONNECT with
+ */
+export function negotiate(connect: Connect, limits: Limits, random: Random): Terms {
+  const { properties, protocolVersion } = connect;
+  if (properties?.authenticationMethod !== undefined) {
+    throw new MqttError(
+      ReasonCode.badAuthenticationMethod,
+      'this server offers no enhanced authentication',
+      'MQTT-4.12.0-1',
+    );
+  }
+  const clientId = connect.clientId === '' ? assignClientId(connect, random) : connect.clientId;
+  if (utf8Length(clientId) > limits.clientIdBytesMax) {
+    throw new MqttError(
+      ReasonCode.clientIdentifierNotValid,
+      `the Client Identifier exceeds ${limits.clientIdBytesMax} bytes`,
+      'MQTT-3.1.3-8',
+    );
+  }
+  if (connect.will !== undefined) checkWill(connect.will, limits);
+  const is5 = protocolVersion === 5;
+  const receiveMaximum = properties?.receiveMaximum ?? 65_535;
+  return {
+    clientId,
+    isAssigned: connect.clientId === '',
+    keepAliveSeconds: keepAliveOf(connect, limits),
+    sessionExpirySeconds: Math.min(sessionExpirySeconds(connect), limits.sessionExpiryMaxSeconds),
+    maximumPacketSize: properties?.maximumPacketSize ?? largestPacket,
+    outboundInflightMax: is5 ? Math.min(receiveMaximum, limits.outboundInflightMax) : limits.outboundInflightMax3,
+    inboundInflightMax: is5 ? limits.receiveMaximum : limits.inboundInflightMax3,
+    topicAliasMaximum: Math.min(properties?.topicAliasMaximum ?? 0, limits.topicAliasMaximum),
+    wantsReasons: properties?.requestProblemInformation !== 0,
+  };
+}
+
+/** What the store is asked for on behalf of a CONNECT. */
+export function acquisition(connect: Connect, terms: Terms, nodeId: string): Acquire {
+  return {
+    clientId: terms.clientId,
+    cleanStart: connect.cleanStart,
+    sessionExpirySeconds: terms.sessionExpirySeconds,
+    will: connect.will === undefined ? undefined : ownWill(connect.will),
+    username: connect.username,
+    owner: nodeId,
+    receiveMaximum: terms.outboundInflightMax,
+  };
+}
+
+/** CONNACK for an accepted CONNECT: what differs from what was asked, and what the server can and cannot do. */
+export function connack(connect: Connect, terms: Terms, sessionPresent: boolean, limits: Limits): Connack {
+  const properties: ConnackProperties = {
+    receiveMaximum: limits.receiveMaximum,
+    maximumPacketSize: limits.maximumPacketSize,
+    topicAliasMaximum: limits.topicAliasMaximum,
+    sharedSubscriptionAvailable: 0,
+  };
+  if (terms.isAssigned) properties.assignedClientIdentifier = terms.clientId; // [MQTT-3.2.2-16]
+  if (terms.keepAliveSeconds !== connect.keepAliveSeconds) properties.serverKeepAlive = terms.keepAliveSeconds; // [MQTT-3.2.2-21]
+  if (terms.sessionExpirySeconds !== sessionExpirySeconds(connect)) {
+    properties.sessionExpiryInterval = terms.sessionExpirySeconds; // [MQTT-3.2.2-9]
+  }
+  return { type: 'connack', sessionPresent, reasonCode: ReasonCode.success, properties };
+}
+
+/** A Client Identifier for a Client without one, where its version allows that [MQTT-3.1.3-6, 3.1.1 MQTT-3.1.3-8]. */
+function assignClientId(connect: Connect, random: Random): string {
+  if (connect.protocolVersion === 3 || (connect.protocolVersion === 4 && !connect.cleanStart)) {
+    throw new MqttError(
+      ReasonCode.clientIdentifierNotValid,
+      'an empty Client Identifier needs MQTT 3.1.1 with Clean Session 1, or MQTT 5.0',
+      'MQTT-3.1.3-8',
+    );
+  }
+  return `skein-${Array.from(random.bytes(10), (byte) => byte.toString(36).padStart(2, '0')).join('')}`;
+}
+
+function checkWill(will: Will, limits: Limits): void {
+  if (exceeds(will.topic, limits)) {
+    const { topicBytesMax, topicLevelsMax } = limits;
+    throw new MqttError(
+      ReasonCode.topicNameInvalid,
+      `the Will Topic exceeds ${topicBytesMax} bytes or ${topicLevelsMax} levels`,
+    );
+  }
+  if (will.topic === '' || hasWildcard(will.topic)) {
+    throw new MqttError(ReasonCode.topicNameInvalid, 'the Will Topic is not a Topic Name', 'MQTT-3.3.2-2');
+  }
+  if (isReserved(will.topic)) {
+    throw new MqttError(ReasonCode.notAuthorized, 'the Will Topic belongs to the server');
+  }
+  if (will.payload.length > limits.willMaxBytes) {
+    throw new MqttError(ReasonCode.quotaExceeded, `the Will Payload exceeds ${limits.willMaxBytes} bytes`);
+  }
+}
+
+/** A copy of a Will whose bytes were views of the packet. */
+function ownWill(will: Will): Will {
+  const { payload, properties } = will;
+  const correlationData = properties?.correlationData;
+  return {
+    ...will,
+    payload: new Uint8Array(payload),
+    properties:
+      correlationData === undefined ? properties : { ...properties, correlationData: new Uint8Array(correlationData) },
+  };
+}
+
+function keepAliveOf({ keepAliveSeconds }: Connect, { keepAliveMaxSeconds }: Limits): number {
+  if (keepAliveMaxSeconds === 0) return keepAliveSeconds;
+  return keepAliveSeconds === 0 ? keepAliveMaxSeconds : Math.min(keepAliveSeconds, keepAliveMaxSeconds);
+}

@@ -1,0 +1,33 @@
+// The contract of the store: what every adapter of the ports must do, the memory store first.
+//
+// A suite speaks to the ports alone, by a clock that stands still. It asks for nothing that a store far away could not
+// promise; what only this or that store promises (how long it takes, how durable it is) is tested beside that store.
+
+import { describeDeliveries } from './deliveries.ts';
+import { describeInbound2 } from './inbound2.ts';
+import { describeEnqueue } from './queues.ts';
+import { describeRetained } from './retained.ts';
+import { describeRoutes } from './routes.ts';
+import { describeSessions } from './sessions.ts';
+import { type MakeStore, type OpenTrial, StoreTrial, type TestWords } from './trial.ts';
+import { describeWills } from './wills.ts';
+
+/**
+ * Describes what a store must do.
+ *
+ * @param words of the test runner: `{ describe, it, expect }` of vitest will do
+ * @param name of the store, as the report will show it
+ * @param make an empty store, made anew for each test
+ */
+export function describeStore(words: TestWords, name: string, make: MakeStore): void {
+  const open: OpenTrial = (limits) => StoreTrial.open(make, limits);
+  words.describe(name, () => {
+    describeSessions(words, open);
+    describeWills(words, open);
+    describeEnqueue(words, open);
+    describeDeliveries(words, open);
+    describeInbound2(words, open);
+    describeRetained(words, open);
+    describeRoutes(words, open);
+  });
+}

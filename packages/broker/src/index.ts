@@ -1,0 +1,20 @@
+export { Broker } from './broker.ts';
+export { Client } from './client.ts';
+export type { Limits } from './limits.ts';
+export { defaultLimits } from './limits.ts';
+export { memoryStore } from './memory/store.ts';
+export type { Delivery, Message } from './message.ts';
+export type { DropReason, Fact, Gauges, Observer, StoredGauges, WillOutcome } from './observer.ts';
+export { Counters, dropReasons, willOutcomes } from './observer.ts';
+export type { Accepted, CloseReason, Credentials, Origin, Outlet } from './outlet.ts';
+export { closeReasons } from './outlet.ts';
+export type {
+  Authentication,
+  Authenticator,
+  Authorizer,
+  BrokerPorts,
+  Clock,
+  Random,
+  Store,
+} from './ports.ts';
+export { StoreUnavailable } from './ports.ts';

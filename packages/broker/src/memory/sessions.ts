@@ -1,0 +1,243 @@
+// Who owns which Session, and how Sessions begin and end, as pure functions over the memory state [MQTT 3.1.2.4, 3.1.4, 4.1].
+//
+// The Will is decided here and nowhere else, because only here is it known in one breath whether the old Network
+// Connection ends, whether its Session goes on, and what the new CONNECT wants.
+
+import type {
+  Acquire,
+  Acquired,
+  Claim,
+  DueWill,
+  EndedSession,
+  Fenced,
+  Release,
+  Released,
+  StoredSubscription,
+} from '../ports.ts';
+import { type MemoryState, neverExpires, type PendingWill, type SessionRecord } from './state.ts';
+
+/** Most entries an owned Session is reserved ahead. */
+const reserveMax = 32;
+
+/** The record a claim speaks for, if it is still the current owner. */
+export function claimed(state: MemoryState, claim: Claim): SessionRecord | undefined {
+  const record = state.sessions.get(claim.clientId);
+  return record?.generation === claim.generation && record.epoch === claim.epoch && record.owner !== undefined
+    ? record
+    : undefined;
+}
+
+/** @see Sessions.acquire */
+export function acquire(state: MemoryState, request: Acquire, generation: string, nowMs: number): Acquired {
+  const before = state.sessions.get(request.clientId);
+  const present = before !== undefined && !request.cleanStart && goesOn(before, nowMs);
+  const wills = before === undefined ? [] : willsAtAcquire(before, present, nowMs);
+  const previousOwner = before?.owner;
+  const epoch = Math.max(state.epoch + 1, nowMs * 1000);
+  state.epoch = epoch;
+
+  let record = before;
+  if (record === undefined || !present) {
+    if (record !== undefined) end(state, record);
+    record = newRecord(request, generation);
+    state.sessions.set(request.clientId, record);
+  }
+  record.epoch = epoch;
+  record.owner = request.owner;
+  record.sessionExpirySeconds = request.sessionExpirySeconds;
+  record.will = request.will;
+  record.username = request.username;
+  record.reserve = Math.min(request.receiveMaximum, reserveMax);
+  record.sentSeq = Math.min(record.sentSeq, record.nextSeq - 1);
+  record.earliestExpiryMs = 0; // entries above sentSeq may expire now: to be worked out anew
+  return {
+    claim: { clientId: record.clientId, generation: record.generation, epoch },
+    stored: record.stored,
+    sessionPresent: present,
+    previousOwner,
+    subscriptions: [...record.subscriptions.values()],
+    headSeq: record.headSeq,
+    sentSeq: record.sentSeq,
+    releases: [...record.releases],
+    inbound: [...record.inbound],
+    wills,
+  };
+}
+
+/** @see Sessions.release */
+export function release(state: MemoryState, request: Release, nowMs: number): Released | Fenced {
+  const record = claimed(state, request.claim);
+  if (record === undefined) return 'fenced';
+  const ended = !record.stored || request.sessionExpirySeconds === 0;
+  const will = request.will === 'publish' ? record.will : undefined;
+
+  record.owner = undefined;
+  record.will = undefined;
+  record.sessionExpirySeconds = request.sessionExpirySeconds;
+  record.disconnectedAtMs = nowMs;
+  record.sentSeq = Math.min(record.sentSeq, Math.max(request.sentSeq, record.headSeq - 1));
+  record.earliestExpiryMs = 0;
+  let willDueInMs: number | undefined;
+  if (will !== undefined) {
+    // A Session that ends takes its Will's delay with it [MQTT-3.1.3-9].
+    const delay = ended ? 0 : Math.min(will.properties?.willDelayInterval ?? 0, request.sessionExpirySeconds);
+    willDueInMs = delay * 1000;
+    const pending = pend(record, will, nowMs + willDueInMs);
+    record.pendingWill = pending;
+    state.wills.push(pending.dueMs, pending);
+  }
+  if (ended) end(state, record);
+  else if (request.sessionExpirySeconds !== neverExpires) {
+    state.expiries.push(nowMs + request.sessionExpirySeconds * 1000, { record, epoch: record.epoch });
+  }
+  return { ended, willDueInMs };
+}
+
+/** @see Sessions.subscribe */
+export function subscribe(
+  state: MemoryState,
+  claim: Claim,
+  subscriptions: readonly StoredSubscription[],
+): readonly boolean[] | Fenced {
+  const record = claimed(state, claim);
+  if (record === undefined) return 'fenced';
+  return subscriptions.map((subscription) => {
+    const replaced = record.subscriptions.has(subscription.topicFilter);
+    record.subscriptions.set(subscription.topicFilter, subscription);
+    return replaced;
+  });
+}
+
+/** @see Sessions.unsubscribe */
+export function unsubscribe(
+  state: MemoryState,
+  claim: Claim,
+  topicFilters: readonly string[],
+): readonly boolean[] | Fenced {
+  const record = claimed(state, claim);
+  if (record === undefined) return 'fenced';
+  return topicFilters.map((topicFilter) => record.subscriptions.delete(topicFilter));
+}
+
+/** @see Sessions.ended */
+export function ended(state: MemoryState, limit: number, nowMs: number): readonly EndedSession[] {
+  for (let steps = 0; steps < limit; steps++) {
+    const expiry = state.expiries.pop(nowMs);
+    if (expiry === undefined) break;
+    const { record, epoch } = expiry;
+    if (record.owner !== undefined || record.epoch !== epoch) continue; // the Client came back
+    end(state, record);
+  }
+  const due: EndedSession[] = [];
+  for (const session of state.ended.values()) {
+    if (due.length === limit) break;
+    due.push(session);
+  }
+  return due;
+}
+
+/** @see Sessions.forget */
+export function forget(state: MemoryState, sessions: readonly EndedSession[]): void {
+  for (const { generation } of sessions) state.ended.delete(generation);
+}
+
+/** @see Wills.claim */
+export function claimWills(state: MemoryState, limit: number, nowMs: number): readonly DueWill[] {
+  const due: DueWill[] = [];
+  while (due.length < limit) {
+    const pending = state.wills.pop(nowMs);
+    if (pending === undefined) break;
+    if (pending.state === 'waiting') due.push(take(pending));
+  }
+  return due;
+}
+
+function newRecord(request: Acquire, generation: string): SessionRecord {
+  return {
+    clientId: request.clientId,
+    generation,
+    stored: request.sessionExpirySeconds > 0,
+    epoch: 0,
+    owner: undefined,
+    sessionExpirySeconds: 0,
+    disconnectedAtMs: 0,
+    reserve: 0,
+    nextSeq: 1,
+    headSeq: 1,
+    sentSeq: 0,
+    subscriptions: new Map(),
+    queue: new Map(),
+    queueBytes: 0,
+    earliestExpiryMs: Number.POSITIVE_INFINITY,
+    releases: new Set(),
+    inbound: new Set(),
+    will: undefined,
+    username: undefined,
+    pendingWill: undefined,
+  };
+}
+
+/** Whether a Session is there to be resumed, though the sweep that ends Sessions may not have come by yet. */
+function goesOn(record: SessionRecord, nowMs: number): boolean {
+  if (record.owner !== undefined) return record.sessionExpirySeconds > 0;
+  return (
+    record.sessionExpirySeconds === neverExpires || nowMs < record.disconnectedAtMs + record.sessionExpirySeconds * 1000
+  );
+}
+
+/**
+ * What a new CONNECT does to the Will of the connection before it [MQTT-3.1.3-9, 3.1.2.5].
+ * One whose time has come is returned, taken; one that the resumed Session makes void is gone.
+ */
+function willsAtAcquire(record: SessionRecord, present: boolean, nowMs: number): DueWill[] {
+  const due: DueWill[] = [];
+  const waiting = record.pendingWill;
+  record.pendingWill = undefined;
+  if (waiting?.state === 'waiting') {
+    if (waiting.dueMs <= nowMs || !present) due.push(take(waiting));
+    else waiting.state = 'over';
+  }
+  if (record.owner !== undefined && record.will !== undefined) {
+    // The old Network Connection ends by this very call. Its Will waits for nobody if it has no delay, or if
+    // the Session ends with the connection; else the Client is back before the delay began.
+    const delayed = (record.will.properties?.willDelayInterval ?? 0) > 0;
+    if (!delayed || !present) {
+      const pending = pend(record, record.will, nowMs);
+      due.push(take(pending));
+    }
+  }
+  return due;
+}
+
+function pend(record: SessionRecord, will: PendingWill['will'], dueMs: number): PendingWill {
+  return {
+    clientId: record.clientId,
+    generation: record.generation,
+    epoch: record.epoch,
+    will,
+    username: record.username,
+    dueMs,
+    state: 'waiting',
+  };
+}
+
+function take(pending: PendingWill): DueWill {
+  pending.state = 'claimed';
+  return pending;
+}
+
+/** Ends a generation. What it left elsewhere is dismantled later; a delayed Will is due at once [MQTT-3.1.3-9]. */
+function end(state: MemoryState, record: SessionRecord): void {
+  state.sessions.delete(record.clientId);
+  if (record.pendingWill?.state === 'waiting' && record.pendingWill.dueMs > 0) {
+    record.pendingWill.dueMs = 0;
+    state.wills.push(0, record.pendingWill);
+  }
+  if (!record.stored) return;
+  state.ended.set(record.generation, {
+    clientId: record.clientId,
+    generation: record.generation,
+    topicFilters: [...record.subscriptions.keys()],
+    undelivered: record.queue.size,
+  });
+}

@@ -1,0 +1,88 @@
+// All that the memory store holds, in one place: the model of what any store holds.
+//
+// The functions beside this file (sessions, queues, retained, routes, wills) change it in one breath each. They take
+// the time as an argument and randomness from their caller, so that the same calls make the same state again.
+
+import type { Will } from '@skein/protocol';
+import type { EndedSession, QueueEntry, StoredSubscription } from '../ports.ts';
+import { Due } from './due.ts';
+import { RetainedTree } from './retained.ts';
+import { RouteTable } from './routes.ts';
+
+/** The Session Expiry Interval that never passes [§3.1.2.11.2]. */
+export const neverExpires = 0xffffffff;
+
+/** One Client Identifier's Session. */
+export interface SessionRecord {
+  readonly clientId: string;
+  readonly generation: string;
+  /** Whether its state outlives its Network Connection, fixed for the generation. */
+  readonly stored: boolean;
+  epoch: number;
+  /** The node that holds the Client; undefined while it is away. */
+  owner: string | undefined;
+  sessionExpirySeconds: number;
+  /** When its last Network Connection ended; means nothing while owned. */
+  disconnectedAtMs: number;
+  /** How far ahead an enqueue reserves: R = min(Receive Maximum, 32). */
+  reserve: number;
+  /** The next message gets this seq. */
+  nextSeq: number;
+  /** No live entry lies below. */
+  headSeq: number;
+  /** Entries up to here may have been sent. */
+  sentSeq: number;
+  readonly subscriptions: Map<string, StoredSubscription>;
+  /** By seq, in order of seq. */
+  readonly queue: Map<number, QueueEntry>;
+  queueBytes: number;
+  /** Nothing in the queue expires before this; Infinity if nothing does. */
+  earliestExpiryMs: number;
+  /** Seqs whose PUBREC came, in the order they did; PUBREL is owed [MQTT-4.6.0-4]. */
+  readonly releases: Set<number>;
+  /** Packet Identifiers received at QoS 2 and not released. */
+  readonly inbound: Set<number>;
+  /** The Will of the present Network Connection, and whose it is. */
+  will: Will | undefined;
+  username: string | undefined;
+  /** The Will of the last one, while it waits for its delay. */
+  pendingWill: PendingWill | undefined;
+}
+
+/** A Will on its way: due at a time, then claimed, then done. */
+export interface PendingWill {
+  readonly clientId: string;
+  readonly generation: string;
+  readonly epoch: number;
+  readonly will: Will;
+  readonly username: string | undefined;
+  dueMs: number;
+  state: 'waiting' | 'claimed' | 'over';
+}
+
+/** What the queues of Sessions may hold. */
+export interface QueueLimits {
+  readonly queueMaxMessages: number;
+  readonly queueMaxBytes: number;
+  readonly queueFull: 'drop-new' | 'drop-old' | 'refuse';
+  readonly retainedMaxMessages: number;
+}
+
+/** Everything there is. */
+export class MemoryState {
+  readonly sessions: Map<string, SessionRecord> = new Map();
+  /** Ends of Sessions whose Client is away; a popped record counts only if its epoch is still the one noted. */
+  readonly expiries: Due<{ readonly record: SessionRecord; readonly epoch: number }> = new Due();
+  readonly wills: Due<PendingWill> = new Due();
+  /** Generations to be dismantled, by generation. */
+  readonly ended: Map<string, EndedSession> = new Map();
+  readonly retained: RetainedTree = new RetainedTree();
+  readonly routes: RouteTable = new RouteTable();
+  readonly limits: QueueLimits;
+  /** The last epoch given out: none is ever given twice, not even to a Session made anew within a millisecond. */
+  epoch = 0;
+
+  constructor(limits: QueueLimits) {
+    this.limits = limits;
+  }
+}

@@ -1,0 +1,74 @@
+// The memory store: the model of all stores behind the ports that any store has.
+//
+// The work is done at the call, in one breath; the answer comes later, as it would from far away. Whoever forgets to
+// await one, or counts on its order among other answers, is caught here and not first in production.
+
+import type { Message } from '../message.ts';
+import type { Clock, Random, Store } from '../ports.ts';
+import * as queues from './queues.ts';
+import * as sessions from './sessions.ts';
+import { MemoryState, type QueueLimits } from './state.ts';
+
+/** Retained messages in a page. */
+const pageSize = 64;
+
+/** A store in this process's memory. Nothing of it survives the process. */
+export function memoryStore(clock: Clock, random: Random, limits: QueueLimits): Store {
+  const state = new MemoryState(limits);
+  const generation = (): string => hexOf(random.bytes(6));
+  return {
+    sessions: {
+      acquire: async (request) => sessions.acquire(state, request, generation(), clock.nowMs()),
+      release: async (request) => sessions.release(state, request, clock.nowMs()),
+      subscribe: async (claim, subscriptions) => sessions.subscribe(state, claim, subscriptions),
+      unsubscribe: async (claim, topicFilters) => sessions.unsubscribe(state, claim, topicFilters),
+      ended: async (limit) => sessions.ended(state, limit, clock.nowMs()),
+      forget: async (ended) => sessions.forget(state, ended),
+      count: async () => state.sessions.size,
+    },
+    queues: {
+      enqueue: async (batch) => queues.enqueue(state, batch, clock.nowMs()),
+      read: async (claim, fromSeq, limit) => queues.read(state, claim, fromSeq, limit, clock.nowMs()),
+      ack: async (acks) => queues.ack(state, acks),
+      rec: async (recs) => queues.rec(state, recs),
+    },
+    inbound: {
+      ingress: async (received) => queues.ingress(state, received),
+      release: async (released) => queues.releaseInbound(state, released),
+    },
+    retained: {
+      set: async (messages) =>
+        messages.map((message) => state.retained.set(message, limits.retainedMaxMessages, clock.nowMs())),
+      match: (topicFilter) => pages(state, topicFilter, clock),
+      count: async () => state.retained.count,
+    },
+    routes: {
+      put: async (routes) => state.routes.put(routes),
+      removeIf: async (routes) => state.routes.removeIf(routes),
+      version: async () => state.routes.version,
+      follow: async (changed) => state.routes.follow(changed),
+    },
+    wills: {
+      claim: async (limit) => sessions.claimWills(state, limit, clock.nowMs()),
+      done: async () => {},
+    },
+  };
+}
+
+function hexOf(bytes: Uint8Array): string {
+  let hex = '';
+  for (const byte of bytes) hex += (byte < 16 ? '0' : '') + byte.toString(16);
+  return hex;
+}
+
+async function* pages(state: MemoryState, topicFilter: string, clock: Clock): AsyncGenerator<readonly Message[]> {
+  let page: Message[] = [];
+  for (const message of state.retained.match(topicFilter, clock.nowMs())) {
+    page.push(message);
+    if (page.length === pageSize) {
+      yield page;
+      page = [];
+    }
+  }
+  if (page.length > 0) yield page;
+}

@@ -1,0 +1,38 @@
+// An Application Message on its way from one publisher to many subscribers.
+
+import type { PublishProperties, QoS } from '@skein/protocol';
+
+/**
+ * An Application Message as the broker holds it [§1.2, Application Message].
+ *
+ * One object serves all receivers and is never changed once it is published; what differs from receiver to
+ * receiver is a {@link Delivery}. Its bytes may be views of a read
+ * buffer, as long as it does not outlive the turn in which they arrived.
+ */
+export interface Message {
+  readonly topic: string;
+  readonly payload: Uint8Array;
+  readonly qos: QoS;
+  readonly retain: boolean;
+  /** What goes to receivers unaltered; without Topic Alias, Subscription Identifiers. */
+  readonly properties: PublishProperties | undefined;
+  /** Client Identifier of the publisher, for No Local; empty for the broker's own. */
+  readonly publisherId: string;
+  /** When it expires, in milliseconds of the store's clock; 0 is never [§3.3.2.3.3]. */
+  readonly expiresAtMs: number;
+  /**
+   * Encodings of this message that its receivers share, filled and read only by the Outlets.
+   * One slot per layout; what a slot holds is the Outlets' affair.
+   */
+  frames: unknown[] | undefined;
+}
+
+/** How one receiver gets a message: the part of a PUBLISH packet that is not shared. */
+export interface Delivery {
+  readonly qos: QoS;
+  readonly retain: boolean;
+  readonly dup: boolean;
+  /** 0 at QoS 0. */
+  readonly packetId: number;
+  readonly subscriptionIdentifiers: readonly number[] | undefined;
+}

@@ -1,0 +1,344 @@
+// What the broker needs of the world, named by the need. Adapters live in other packages, but for the memory store.
+//
+// Every method answers asynchronously, has a deadline of its adapter's, and is safe to repeat. It rejects with
+// StoreUnavailable when the outcome is unknown; whatever is expected is a value.
+
+import type { QoS, ReasonCode, SubscriptionRequest, Will } from '@skein/protocol';
+import type { Message } from './message.ts';
+import type { Observer } from './observer.ts';
+import type { Credentials } from './outlet.ts';
+
+/** The store did not answer, or not in time: what was asked may or may not have happened. */
+export class StoreUnavailable extends Error {
+  override readonly name = 'StoreUnavailable';
+}
+
+/**
+ * Who writes to a Session: the generation, new with each Session of a Client Identifier, and the epoch, new with each
+ * Network Connection. The store compares both for equality and refuses whoever is not the current owner.
+ */
+export interface Claim {
+  readonly clientId: string;
+  readonly generation: string;
+  readonly epoch: number;
+}
+
+/** The answer to a write whose claim is not the current one: somebody else owns the Session by now. */
+export type Fenced = 'fenced';
+
+/** A Subscription as it is stored: what was asked for, with the QoS granted and the identifier [§3.8.4]. */
+export interface StoredSubscription extends SubscriptionRequest {
+  readonly subscriptionIdentifier: number | undefined;
+}
+
+// Sessions -----------------------------------------------------------------------------------------------------------
+
+export interface Acquire {
+  readonly clientId: string;
+  readonly cleanStart: boolean;
+  /** What CONNECT asked for, cut to the server's maximum; 0xFFFFFFFF never expires. */
+  readonly sessionExpirySeconds: number;
+  readonly will: Will | undefined;
+  /** Whose Will it is: permission to publish it is asked again when it is due. */
+  readonly username: string | undefined;
+  /** The node that takes the Session. */
+  readonly owner: string;
+  /** In flight to this Client at most, for the reservation of {@link Queues.enqueue}. */
+  readonly receiveMaximum: number;
+}
+
+/** A Session as its new owner finds it. */
+export interface Acquired {
+  readonly claim: Claim;
+  /** Whether this generation keeps its state in the store; if not, it lives and ends with this Network Connection. */
+  readonly stored: boolean;
+  readonly sessionPresent: boolean;
+  /** The node that owned it until now, if any did. */
+  readonly previousOwner: string | undefined;
+  readonly subscriptions: readonly StoredSubscription[];
+  /** Where reading the queue begins. */
+  readonly headSeq: number;
+  /** Entries up to here may have been sent before; they go again with DUP = 1. */
+  readonly sentSeq: number;
+  /** Seqs of QoS 2 messages whose PUBREC came and whose PUBREL is owed, in order. */
+  readonly releases: readonly number[];
+  /** Packet Identifiers of QoS 2 messages received and not yet released by the Client. */
+  readonly inbound: readonly number[];
+  /** Wills of earlier connections that are due; the acquirer publishes them first. */
+  readonly wills: readonly DueWill[];
+}
+
+export interface Release {
+  readonly claim: Claim;
+  /** The Session Expiry Interval now in force, in seconds. */
+  readonly sessionExpirySeconds: number;
+  readonly will: 'publish' | 'drop';
+  /** The last seq really sent; what lies above it may expire or be dropped. */
+  readonly sentSeq: number;
+}
+
+export interface Released {
+  /** Whether the Session ended with this Network Connection. */
+  readonly ended: boolean;
+  /** How long until its will is due, in milliseconds; undefined if there is none. */
+  readonly willDueInMs: number | undefined;
+}
+
+/** A generation that is over, to be dismantled: its routes first, then what the store still keeps of it. */
+export interface EndedSession {
+  readonly clientId: string;
+  readonly generation: string;
+  /** Messages that were queued and will reach nobody. */
+  readonly undelivered: number;
+  readonly topicFilters: readonly string[];
+}
+
+/** Who owns which Session, and what a Session has subscribed to. */
+export interface Sessions {
+  /**
+   * Acquires a Session for a node, whoever owned it before, and makes a new one where there is none to resume.
+   * Once this resolves, the store refuses every write made under an older epoch.
+   *
+   * @see MQTT 5.0 §3.1.2.4, §3.1.4
+   */
+  acquire(request: Acquire): Promise<Acquired>;
+  /** Lets a Session go when its Network Connection has ended; decides its will and whether it lives on. */
+  release(request: Release): Promise<Released | Fenced>;
+  /** @returns for each subscription, whether one with the same filter was replaced */
+  subscribe(claim: Claim, subscriptions: readonly StoredSubscription[]): Promise<readonly boolean[] | Fenced>;
+  /** @returns for each filter, whether there was such a Subscription */
+  unsubscribe(claim: Claim, topicFilters: readonly string[]): Promise<readonly boolean[] | Fenced>;
+  /** Ends Sessions whose expiry has passed, and names generations to be dismantled, these among them. */
+  ended(limit: number): Promise<readonly EndedSession[]>;
+  /** Forgets dismantled generations. */
+  forget(sessions: readonly EndedSession[]): Promise<void>;
+  /** How many Sessions there are, connected or not. */
+  count(): Promise<number>;
+}
+
+// Queues -------------------------------------------------------------------------------------------------------------
+
+/** One message for a Session, as its queue holds it. What a subscriber gets was decided when it was stored. */
+export interface QueueEntry {
+  /** Counts from 1 in each generation. The Packet Identifier follows from it. */
+  readonly seq: number;
+  readonly message: Message;
+  readonly qos: QoS;
+  readonly retain: boolean;
+  readonly subscriptionIdentifiers: readonly number[] | undefined;
+}
+
+/** One message, and the stored Sessions that a match named. */
+export interface Enqueue {
+  readonly message: Message;
+  readonly targets: readonly EnqueueTarget[];
+  /** Whether the publisher can be told that a queue is full; if not, `refuse` is as `drop-new`. */
+  readonly isRefusable: boolean;
+}
+
+export interface EnqueueTarget {
+  readonly clientId: string;
+  readonly generation: string;
+  /** The filters that matched; the Session's own list says which of them it still has. */
+  readonly topicFilters: readonly string[];
+  /** A retained message for a new Subscription: Retain = 1 is kept and the queue's limits do not apply [MQTT-3.3.1-8]. */
+  readonly retained?: boolean;
+}
+
+/** What became of one message for one Session. */
+export type EnqueueOutcome =
+  /** Stored. The owner may send it if seq ≤ sentSeq; else it reads when it comes to it. `dropped` older ones made room. */
+  | {
+      readonly is: 'queued';
+      readonly entry: QueueEntry;
+      readonly owner: string | undefined;
+      readonly sentSeq: number;
+      readonly dropped: number;
+      /** Entries that were found expired and removed on the way. */
+      readonly expired: number;
+    }
+  /** Granted QoS 0: to be passed to the owner at once, if there is one. */
+  | { readonly is: 'qos0'; readonly entry: QueueEntry; readonly owner: string | undefined }
+  /** The Session has none of the filters any more. */
+  | { readonly is: 'no_subscription' }
+  /** There is no such generation any more. */
+  | { readonly is: 'no_session' }
+  /** No Local, and the publisher is this Client. */
+  | { readonly is: 'skipped' }
+  | { readonly is: 'full'; readonly expired: number };
+
+/** The queues of stored Sessions. */
+export interface Queues {
+  /**
+   * Stores messages in the queues of Sessions, in order, all or nothing.
+   *
+   * @returns for each message, what became of it for each target; undefined for a message that was refused as a whole
+   *   because a queue was full and the policy says so: nothing of it was stored
+   */
+  enqueue(batch: readonly Enqueue[]): Promise<readonly (readonly EnqueueOutcome[] | undefined)[]>;
+  /**
+   * Reads live entries from a seq on, and reserves what it returns: from now on they may have been sent.
+   * Entries whose PUBREL is owed are left out.
+   *
+   * @returns the entries, at least one if any is left within a bounded number of steps
+   */
+  read(claim: Claim, fromSeq: number, limit: number): Promise<QueueRead | Fenced>;
+  /** Removes what subscribers have acknowledged. Fenced by generation alone: a late acknowledgement is still good. */
+  ack(acks: readonly QueueAck[]): Promise<void>;
+  /** Notes PUBRECs: the message goes, the duty to send PUBREL stays. Fenced by generation alone. */
+  rec(recs: readonly QueueAck[]): Promise<void>;
+}
+
+export interface QueueRead {
+  readonly entries: readonly QueueEntry[];
+  /** Where the next read begins. */
+  readonly nextSeq: number;
+  /** The seq that the next message to be stored will get; nothing is left to read once nextSeq has reached it. */
+  readonly endSeq: number;
+  /** Entries that expired before anybody sent them, and were removed on the way. */
+  readonly expired: number;
+  /**
+   * Seqs on the way whose PUBREL is owed. Those that acquire named are among them, and any whose PUBREC an earlier
+   * connection of the Session brought to the store only after that.
+   */
+  readonly releases: readonly number[];
+}
+
+export interface QueueAck {
+  readonly clientId: string;
+  readonly generation: string;
+  readonly seqs: readonly number[];
+}
+
+// Inbound QoS 2 ------------------------------------------------------------------------------------------------------
+
+/** Packet Identifiers of QoS 2 messages that stored Sessions have sent and not yet released [§4.3.3]. */
+export interface Inbound2 {
+  /**
+   * Notes that messages came, before they are published; a repeat of one noted is the same message.
+   *
+   * @returns for each, 'fenced' if the Session is another connection's by now: the message must not be published,
+   *   since the Client sends it again there
+   */
+  ingress(received: readonly InboundId[]): Promise<readonly ('noted' | Fenced)[]>;
+  /** Forgets them, before PUBCOMP says so, or because the message was refused. Fenced by generation alone. */
+  release(released: readonly InboundId[]): Promise<void>;
+}
+
+export interface InboundId {
+  readonly claim: Claim;
+  readonly packetId: number;
+}
+
+// Retained messages --------------------------------------------------------------------------------------------------
+
+export interface Retained {
+  /**
+   * Stores the last message of a topic, or removes it if the payload is empty [MQTT-3.3.1-6].
+   *
+   * @returns for each message, false if there are too many topics and it was not stored
+   */
+  set(messages: readonly Message[]): Promise<readonly boolean[]>;
+  /** Retained messages whose topics match a filter, in pages; complete, and as fast as they are taken. */
+  match(topicFilter: string): AsyncIterable<readonly Message[]>;
+  count(): Promise<number>;
+}
+
+// Routes -------------------------------------------------------------------------------------------------------------
+
+/** From a Topic Filter to a stored Session that may have it. A hint: the Session's own list is the truth. */
+export interface Route {
+  readonly topicFilter: string;
+  readonly clientId: string;
+  readonly generation: string;
+}
+
+/** A route that came, or went (`present` false), and the version of the table that this made. */
+export interface RouteChange extends Route {
+  readonly present: boolean;
+  readonly version: number;
+}
+
+/** The table of routes; every node holds a copy and follows the changes. */
+export interface Routes {
+  /** Puts routes, each under a new version even if it was there. Resolves when every later {@link version} is at least the one returned. */
+  put(routes: readonly Route[]): Promise<number>;
+  /** Removes routes whose version is still the one given. */
+  removeIf(routes: readonly (Route & { readonly version: number })[]): Promise<void>;
+  /** The version of the table, read after this was called. */
+  version(): Promise<number>;
+  /** Tells all routes there are, then every change, in order of version. Resolves when all there are have been told. */
+  follow(changed: (changes: readonly RouteChange[]) => void): Promise<void>;
+}
+
+// Wills --------------------------------------------------------------------------------------------------------------
+
+/** A Will Message whose time has come. */
+export interface DueWill {
+  readonly clientId: string;
+  readonly generation: string;
+  readonly epoch: number;
+  readonly will: Will;
+  readonly username: string | undefined;
+}
+
+export interface Wills {
+  /** Takes wills that are due; a Client that returns can no longer cancel them. */
+  claim(limit: number): Promise<readonly DueWill[]>;
+  /** They have been published. */
+  done(wills: readonly DueWill[]): Promise<void>;
+}
+
+// The rest of the world ----------------------------------------------------------------------------------------------
+
+export type Authentication =
+  | { readonly accepted: true }
+  | { readonly accepted: false; readonly reasonCode: ReasonCode; readonly why: string };
+
+/** Who may connect. */
+export interface Authenticator {
+  authenticate(credentials: Credentials): Promise<Authentication>;
+}
+
+/** What an authorized Client may do; asked for every message, so it answers from memory. */
+export interface Authorizer {
+  mayPublish(clientId: string, username: string | undefined, topic: string): boolean;
+  maySubscribe(clientId: string, username: string | undefined, topicFilter: string): boolean;
+}
+
+/** Time. */
+export interface Clock {
+  /** Wall clock, milliseconds since 1970. Steps when the machine's clock does. */
+  nowMs(): number;
+  /** Never steps; its zero means nothing. */
+  monotonicMs(): number;
+  /** Calls `task` once, not before `delayMs` have passed. @returns cancels it */
+  after(delayMs: number, task: () => void): () => void;
+  /** Calls `task` once when what has arrived in this turn of the event loop has been looked at. */
+  endOfTurn(task: () => void): void;
+}
+
+export interface Random {
+  bytes(length: number): Uint8Array;
+}
+
+/** What a store provides. */
+export interface Store {
+  readonly sessions: Sessions;
+  readonly queues: Queues;
+  readonly inbound: Inbound2;
+  readonly retained: Retained;
+  readonly routes: Routes;
+  readonly wills: Wills;
+}
+
+/** All the broker is given. */
+export interface BrokerPorts extends Store {
+  readonly authenticator: Authenticator;
+  readonly authorizer: Authorizer;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly observer: Observer;
+  /** This node's name: what {@link Acquire.owner} is. */
+  readonly nodeId: string;
+}

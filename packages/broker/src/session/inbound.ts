@@ -1,0 +1,299 @@
+// The receiving half of QoS 1 and 2: what a Client has sent and we have not yet answered [MQTT 4.3.2, 4.3.3, 4.9].
+//
+// Publishing takes time and may finish in any order; acknowledgements leave in the order the PUBLISHes came
+// [MQTT-4.6.0-2, MQTT-4.6.0-3]. So an acknowledgement waits here until everything before it has been answered.
+//
+// Invariant: unanswered <= Receive Maximum, or the Client is told so (0x93) and closed [MQTT-3.3.4-9]. A 3.x Client
+// cannot be told: its packets wait in the socket instead.
+
+import { MqttError, ReasonCode } from '@skein/protocol';
+import type { Incoming, Lane } from '../lane.ts';
+import type { Message } from '../message.ts';
+import type { Outlet } from '../outlet.ts';
+import type { Claim, InboundId } from '../ports.ts';
+import type { AwaitsRelease, Settlements } from './settlements.ts';
+
+/** QoS 0 messages of one Client that may wait behind its retained one. */
+const qos0WaitingMax = 1024;
+
+// What has become of a QoS 2 message whose identifier is in use; a refusal is its Reason Code, 0x80 or above.
+const beingPublished = 0;
+const published = 1;
+
+/** What it takes to know when to stop reading. */
+export interface InboundTerms {
+  /** Unanswered publishes the Client may have; it has been told so, or it must be held back. */
+  readonly receiveMaximum: number;
+  /** Whether exceeding it is the Client's fault [§4.9]. */
+  readonly isAnnounced: boolean;
+}
+
+/** A PUBLISH at QoS 1 or 2 until its acknowledgement is sent. */
+class Receipt implements Incoming {
+  readonly message: Message | undefined;
+  readonly ingress: InboundId | undefined;
+  readonly packetId: number;
+  readonly qos: 1 | 2;
+  readonly isRefusable: boolean;
+  /** What to answer, once that is known. */
+  answer: ReasonCode | undefined;
+  /** What the answer will be. */
+  #outcome: ReasonCode = ReasonCode.success;
+  readonly #inbound: Inbound;
+
+  constructor(
+    inbound: Inbound,
+    packetId: number,
+    qos: 1 | 2,
+    message: Message | undefined,
+    ingress: InboundId | undefined,
+    isRefusable: boolean,
+  ) {
+    this.message = message;
+    this.ingress = ingress;
+    this.packetId = packetId;
+    this.qos = qos;
+    this.isRefusable = isRefusable;
+    this.answer = undefined;
+    this.#inbound = inbound;
+  }
+
+  finish(reasonCode: ReasonCode): void {
+    this.#outcome = reasonCode;
+    if (reasonCode >= 0x80 && this.ingress !== undefined) this.#inbound.refused(this, this.ingress, reasonCode);
+    else this.released();
+  }
+
+  /** Nothing stands in the way of the answer any more. */
+  released(): void {
+    this.answer = this.#outcome;
+    this.#inbound.answer();
+  }
+
+  fenced(): void {
+    this.#inbound.fenced();
+  }
+}
+
+/** What one Client has sent. */
+export class Inbound {
+  readonly #claim: Claim;
+  readonly #isStored: boolean;
+  readonly #outlet: Outlet;
+  readonly #lane: Lane;
+  readonly #settlements: Settlements;
+  readonly #terms: InboundTerms;
+  readonly #hold: (wanted: boolean) => void;
+  readonly #fenced: () => void;
+  readonly #refusedLate: (packetId: number, reasonCode: ReasonCode) => void;
+  /** Acknowledgements to be sent, in order of receipt, from #first on; those before it are sent. */
+  #receipts: (Receipt | undefined)[] = [];
+  #first = 0;
+  /** QoS 2 identifiers in use [MQTT-4.3.3-10]: what has become of their messages, or the Reason Code of a refusal. */
+  #received: Map<number, typeof beingPublished | typeof published | ReasonCode> | undefined;
+  #unanswered = 0;
+  #qos0Waiting = 0;
+  #closed = false;
+
+  /**
+   * @param of.hold asks for reading to stop, or lets it go on
+   * @param of.fenced called when the store says that another connection owns the Session
+   * @param of.refusedLate told of a refusal that comes when this connection is gone
+   */
+  constructor(of: {
+    claim: Claim;
+    isStored: boolean;
+    received: readonly number[];
+    outlet: Outlet;
+    lane: Lane;
+    settlements: Settlements;
+    terms: InboundTerms;
+    hold: (wanted: boolean) => void;
+    fenced: () => void;
+    refusedLate: (packetId: number, reasonCode: ReasonCode) => void;
+  }) {
+    this.#claim = of.claim;
+    this.#isStored = of.isStored;
+    this.#outlet = of.outlet;
+    this.#lane = of.lane;
+    this.#settlements = of.settlements;
+    this.#terms = of.terms;
+    this.#hold = of.hold;
+    this.#fenced = of.fenced;
+    this.#refusedLate = of.refusedLate;
+    if (of.received.length > 0) this.#received = new Map(of.received.map((packetId) => [packetId, published]));
+  }
+
+  /** Publishes that wait for their acknowledgement. */
+  get waiting(): number {
+    return this.#receipts.length - this.#first;
+  }
+
+  /** Whether QoS 0 messages must queue up, lest they overtake a retained one. */
+  get qos0Waits(): boolean {
+    return this.#qos0Waiting > 0;
+  }
+
+  /** A PUBLISH at QoS 0 that goes the long way: a retained one, or one behind it [MQTT-4.6.0-5]. */
+  publishQos0(message: Message): void {
+    this.#qos0Waiting++;
+    this.#lane.push({
+      message,
+      ingress: undefined,
+      isRefusable: false,
+      finish: () => this.#qos0Finished(),
+      fenced: () => {},
+    });
+    this.#pace();
+  }
+
+  /**
+   * A PUBLISH at QoS 1 or 2.
+   *
+   * @param message undefined if it was refused already, with `refusal`
+   * @throws MqttError receiveMaximumExceeded
+   */
+  publish(packetId: number, qos: 1 | 2, message: Message | undefined, refusal: ReasonCode = ReasonCode.success): void {
+    const isInUse = this.#received?.has(packetId) === true;
+    const isRepeat = isInUse && qos === 2;
+    if (!isRepeat) this.#count();
+    if (isInUse && qos === 1 && this.#terms.isAnnounced) {
+      // It is a QoS 2 message's until its PUBCOMP [MQTT-2.2.1-3]. A 3.x Client could not be told that this one is lost.
+      this.#answerAtOnce(packetId, qos, ReasonCode.packetIdentifierInUse);
+    } else if (isRepeat) {
+      // It was published before: its answer only waits its turn [MQTT-4.3.3-10].
+      this.#carry(new Receipt(this, packetId, qos, undefined, undefined, false));
+    } else if (message === undefined) {
+      this.#answerAtOnce(packetId, qos, refusal);
+    } else {
+      const ingress = qos === 2 && this.#isStored ? { claim: this.#claim, packetId } : undefined;
+      if (qos === 2) {
+        this.#received ??= new Map();
+        this.#received.set(packetId, beingPublished);
+      }
+      this.#carry(new Receipt(this, packetId, qos, message, ingress, this.#terms.isAnnounced));
+    }
+  }
+
+  /** PUBREL [MQTT-4.3.3-11, MQTT-4.3.3-12]. */
+  pubrel(packetId: number): void {
+    if (this.#received?.get(packetId) !== published) {
+      this.#sendPubcomp(packetId, ReasonCode.packetIdentifierNotFound);
+      return;
+    }
+    this.#received.delete(packetId);
+    if (this.#isStored) this.#settlements.release(this.#claim, packetId, this);
+    else this.released(packetId);
+  }
+
+  /** The identifier is released in the store: PUBCOMP may go. */
+  released(packetId: number): void {
+    if (this.#closed) return;
+    this.#exchangeEnded();
+    this.#sendPubcomp(packetId, ReasonCode.success);
+  }
+
+  /**
+   * A message was refused after its identifier had been noted. The store forgets that before the Client hears of it:
+   * the identifier is free then, and the next message under it must not be taken for a repeat.
+   */
+  refused(whoWaits: AwaitsRelease, { claim, packetId }: InboundId, reasonCode: ReasonCode): void {
+    this.#settlements.release(claim, packetId, whoWaits);
+    if (this.#closed) this.#refusedLate(packetId, reasonCode);
+  }
+
+  /** The Session is another connection's: nothing of this one will ever be answered. */
+  fenced(): void {
+    if (!this.#closed) this.#fenced();
+  }
+
+  /** The same, told by the Inbound of an earlier connection: a repeat of the message may have come here. */
+  learnRefusal(packetId: number, reasonCode: ReasonCode): void {
+    if (this.#received?.get(packetId) === published) this.#received.set(packetId, reasonCode);
+  }
+
+  /** Sends the acknowledgements whose turn has come. */
+  answer(): void {
+    const before = this.#first;
+    for (let receipt = this.#receipts[before]; receipt?.answer !== undefined; receipt = this.#receipts[this.#first]) {
+      this.#receipts[this.#first++] = undefined;
+      if (!this.#closed) this.#acknowledge(receipt, receipt.answer);
+    }
+    if (this.#first === before) return;
+    if (this.#first === this.#receipts.length) {
+      this.#receipts.length = 0;
+      this.#first = 0;
+    }
+    this.#pace();
+  }
+
+  /** The Network Connection is gone; what is under way goes on, unanswered. */
+  close(): void {
+    this.#closed = true;
+  }
+
+  #count(): void {
+    this.#unanswered++;
+    if (!this.#terms.isAnnounced || this.#unanswered <= this.#terms.receiveMaximum) return;
+    throw new MqttError(
+      ReasonCode.receiveMaximumExceeded,
+      `more than ${this.#terms.receiveMaximum} unacknowledged PUBLISH packets`,
+      'MQTT-3.3.4-7',
+    );
+  }
+
+  #answerAtOnce(packetId: number, qos: 1 | 2, reasonCode: ReasonCode): void {
+    const receipt = new Receipt(this, packetId, qos, undefined, undefined, false);
+    this.#receipts.push(receipt);
+    receipt.finish(reasonCode);
+  }
+
+  #carry(receipt: Receipt): void {
+    this.#receipts.push(receipt);
+    this.#lane.push(receipt);
+    this.#pace();
+  }
+
+  #acknowledge({ packetId, qos }: Receipt, reasonCode: ReasonCode): void {
+    if (qos === 1) {
+      this.#exchangeEnded();
+      this.#outlet.send({ type: 'puback', packetId, reasonCode, properties: undefined });
+      return;
+    }
+    // A repeat gets the answer of the message it repeats.
+    const known = this.#received?.get(packetId) ?? published;
+    const answer = known >= 0x80 ? (known as ReasonCode) : reasonCode;
+    if (answer >= 0x80) {
+      this.#exchangeEnded();
+      this.#received?.delete(packetId);
+    } else if (this.#received?.has(packetId)) {
+      // If it is not there, this answers a repeat whose PUBREL came meanwhile: the identifier is free, and stays so.
+      this.#received.set(packetId, published);
+    }
+    this.#outlet.send({ type: 'pubrec', packetId, reasonCode: answer, properties: undefined });
+  }
+
+  /** Not below zero: exchanges begun on an earlier Network Connection were never counted on this one. */
+  #exchangeEnded(): void {
+    if (this.#unanswered > 0) this.#unanswered--;
+  }
+
+  #qos0Finished(): void {
+    this.#qos0Waiting--;
+    this.#pace();
+  }
+
+  /** Reading stops for our own unsent acknowledgements, and goes on when half of them are sent. */
+  #pace(): void {
+    if (this.#closed) return;
+    // Where exceeding it is an error, reading goes on far enough to see the error; repeats are not counted in it.
+    const waitingMax = this.#terms.receiveMaximum * (this.#terms.isAnnounced ? 2 : 1);
+    const waits = Math.max(this.waiting / waitingMax, this.#qos0Waiting / qos0WaitingMax);
+    if (waits >= 1) this.#hold(true);
+    else if (waits < 0.5) this.#hold(false);
+  }
+
+  #sendPubcomp(packetId: number, reasonCode: ReasonCode): void {
+    this.#outlet.send({ type: 'pubcomp', packetId, reasonCode, properties: undefined });
+  }
+}

@@ -1,0 +1,259 @@
+// The sending half of QoS 1 and 2: what a Client was sent and has not yet acknowledged [MQTT 4.3.2, 4.3.3, 4.4, 4.9].
+//
+// Entries come from the Session's queue in order of seq and are sent while the window has room. The Packet Identifier
+// is a function of the seq, so that a message keeps it through any crash without a write for each send.
+//
+// Invariant: inflight.size <= the Client's Receive Maximum [MQTT-3.3.4-9], PUBRELs owed from an earlier Network
+// Connection included; and all seqs in flight span less than 65,535, so that no two share a Packet Identifier.
+
+import { MqttError, ReasonCode } from '@skein/protocol';
+import type { Drops } from '../drops.ts';
+import type { Delivery, Message } from '../message.ts';
+import type { Counters } from '../observer.ts';
+import type { Outlet } from '../outlet.ts';
+import type { Clock, QueueEntry } from '../ports.ts';
+
+/** Where the messages for a Client wait until the window has room: in this node's memory, or in the store. */
+export interface Source {
+  /** The next entry, in order of seq; undefined if there is none now, and then the source pumps when there is. */
+  next(): QueueEntry | undefined;
+  /** The Client has it, or never will: it may be forgotten. */
+  settled(seq: number): void;
+  /** PUBREC came: once that is stored, {@link Outbound.release} is called. */
+  received(seq: number): void;
+}
+
+/** How far apart the seqs in flight may be: one less than there are Packet Identifiers. */
+const spanMax = 65_534;
+
+// What the Client owes us next. Kept with the seq in one number, seq * 4 + state, since there is one for each message.
+const awaitsPuback = 0;
+const awaitsPubrec = 1;
+const storesPubrec = 2;
+const awaitsPubcomp = 3;
+
+/** A Delivery to fill in and hand over; nobody keeps it beyond the call. */
+const delivery: { -readonly [Key in keyof Delivery]: Delivery[Key] } = {
+  qos: 0,
+  retain: false,
+  dup: false,
+  packetId: 0,
+  subscriptionIdentifiers: undefined,
+};
+
+/** The Packet Identifier of a seq: 1 to 65,535, the same whoever computes it. */
+export function packetIdOf(seq: number): number {
+  return ((seq - 1) % 65_535) + 1;
+}
+
+/** The window of one Client. */
+export class Outbound {
+  readonly #clientId: string;
+  readonly #outlet: Outlet;
+  readonly #source: Source;
+  readonly #inflightMax: number;
+  /** Up to here the Session may have sent before; these go again with DUP = 1 [MQTT-3.3.1-1]. */
+  readonly #resendSeq: number;
+  readonly #drops: Drops;
+  readonly #counters: Counters;
+  readonly #clock: Clock;
+  /** By Packet Identifier, in order of sending. */
+  #inflight: Map<number, number> | undefined;
+  #sentSeq: number;
+  /** No seq from here on is sent before the span has been looked at anew. */
+  #spanEndSeq = 0;
+  /** Taken from the source, and too far ahead of the oldest in flight to be sent. */
+  #stalled: QueueEntry | undefined;
+  #closed = false;
+  /** Called when there is room again. */
+  #roomy: (() => void) | undefined;
+
+  constructor(of: {
+    clientId: string;
+    outlet: Outlet;
+    source: Source;
+    inflightMax: number;
+    resendSeq: number;
+    drops: Drops;
+    counters: Counters;
+    clock: Clock;
+  }) {
+    this.#clientId = of.clientId;
+    this.#outlet = of.outlet;
+    this.#source = of.source;
+    this.#inflightMax = of.inflightMax;
+    this.#resendSeq = of.resendSeq;
+    this.#sentSeq = of.resendSeq;
+    this.#drops = of.drops;
+    this.#counters = of.counters;
+    this.#clock = of.clock;
+  }
+
+  /** Messages sent and not yet acknowledged. */
+  get inflight(): number {
+    return this.#inflight?.size ?? 0;
+  }
+
+  /** The highest seq that was really sent. */
+  get sentSeq(): number {
+    return this.#sentSeq;
+  }
+
+  /** Whether a message offered now would go out now. */
+  get hasRoom(): boolean {
+    return this.inflight < this.#inflightMax && !this.#outlet.congested;
+  }
+
+  /** Resolves when there is room for another message, or there never will be. */
+  whenRoomy(): Promise<void> | undefined {
+    if (this.hasRoom || this.#closed) return undefined;
+    return new Promise((resolve) => {
+      this.#roomy = resolve;
+    });
+  }
+
+  /**
+   * Sends PUBRELs owed from an earlier Network Connection, in the order of their PUBRECs [MQTT-4.4.0-1, MQTT-4.6.0-4].
+   * One that has been sent already is not sent again.
+   */
+  resume(releases: readonly number[]): void {
+    for (const seq of releases) {
+      if (this.#inflight?.has(packetIdOf(seq))) continue;
+      this.#note(seq, awaitsPubcomp);
+      this.#sendPubrel(packetIdOf(seq), ReasonCode.success);
+    }
+  }
+
+  /** Sends a message at QoS 0, or drops it if the Client does not keep up. */
+  sendQos0(message: Message, retain: boolean, subscriptionIdentifiers: readonly number[] | undefined): void {
+    if (this.#closed) return;
+    if (this.#outlet.congested) {
+      this.#drops.add(this.#clientId, 'slow_consumer');
+      return;
+    }
+    delivery.qos = 0;
+    delivery.retain = retain;
+    delivery.dup = false;
+    delivery.packetId = 0;
+    delivery.subscriptionIdentifiers = subscriptionIdentifiers;
+    if (this.#outlet.publish(message, delivery)) this.#counters.publishSent[0]++;
+    else this.#drops.add(this.#clientId, 'too_large');
+  }
+
+  /** Sends from the queue while the window has room. */
+  pump(): void {
+    while (!this.#closed && this.hasRoom) {
+      const entry: QueueEntry | undefined = this.#stalled ?? this.#source.next();
+      if (entry === undefined) break;
+      this.#stalled = undefined;
+      if (entry.seq >= this.#spanEndSeq && !this.#hasSpan(entry.seq)) {
+        this.#stalled = entry;
+        break;
+      }
+      this.#send(entry);
+    }
+    if (this.#roomy !== undefined && (this.hasRoom || this.#closed)) {
+      const roomy = this.#roomy;
+      this.#roomy = undefined;
+      roomy();
+    }
+  }
+
+  /** PUBACK [MQTT-4.3.2-3]. One for an unknown identifier belongs to something long settled, and is ignored. */
+  puback(packetId: number): void {
+    const inflight = this.#inflight?.get(packetId);
+    if (inflight === undefined) return;
+    if (inflight % 4 !== awaitsPuback) {
+      throw new MqttError(ReasonCode.protocolError, 'PUBACK for a PUBLISH that was sent at QoS 2', 'MQTT-4.3.3-4');
+    }
+    this.#settle(packetId, inflight);
+  }
+
+  /** PUBREC [MQTT-4.3.3-4, MQTT-4.3.3-5]. */
+  pubrec(packetId: number, reasonCode: ReasonCode): void {
+    const inflight = this.#inflight?.get(packetId);
+    if (inflight === undefined) {
+      this.#sendPubrel(packetId, ReasonCode.packetIdentifierNotFound);
+      return;
+    }
+    const state = inflight % 4;
+    if (state === awaitsPuback) {
+      throw new MqttError(ReasonCode.protocolError, 'PUBREC for a PUBLISH that was sent at QoS 1', 'MQTT-4.3.2-3');
+    }
+    if (state === awaitsPubcomp) {
+      this.#sendPubrel(packetId, ReasonCode.success);
+    } else if (state === awaitsPubrec && reasonCode >= 0x80) {
+      this.#settle(packetId, inflight); // refused: the Packet Identifier is free [§4.3.3]
+    } else if (state === awaitsPubrec) {
+      this.#inflight?.set(packetId, inflight - awaitsPubrec + storesPubrec);
+      this.#source.received(Math.floor(inflight / 4));
+    }
+  }
+
+  /** The PUBREC of this seq is stored: its PUBREL may go. */
+  release(seq: number): void {
+    const packetId = packetIdOf(seq);
+    if (this.#closed || this.#inflight?.get(packetId) !== seq * 4 + storesPubrec) return;
+    this.#inflight.set(packetId, seq * 4 + awaitsPubcomp);
+    this.#sendPubrel(packetId, ReasonCode.success);
+  }
+
+  /** PUBCOMP [MQTT-4.3.3-6]. */
+  pubcomp(packetId: number): void {
+    const inflight = this.#inflight?.get(packetId);
+    if (inflight !== undefined && inflight % 4 === awaitsPubcomp) this.#settle(packetId, inflight);
+  }
+
+  /** Nothing is sent any more. */
+  close(): void {
+    this.#closed = true;
+    this.pump();
+  }
+
+  #send(entry: QueueEntry): void {
+    const { seq, message, qos } = entry;
+    const resend = seq <= this.#resendSeq;
+    // Once delivery may have begun, expiry no longer counts [MQTT-3.3.2-5].
+    if (!resend && message.expiresAtMs > 0 && message.expiresAtMs <= this.#clock.nowMs()) {
+      this.#drops.add(this.#clientId, 'expired');
+      this.#source.settled(seq);
+      return;
+    }
+    delivery.qos = qos;
+    delivery.retain = entry.retain;
+    delivery.dup = resend;
+    delivery.packetId = packetIdOf(seq);
+    delivery.subscriptionIdentifiers = entry.subscriptionIdentifiers;
+    if (!this.#outlet.publish(message, delivery)) {
+      this.#drops.add(this.#clientId, 'too_large'); // as if it had been delivered [MQTT-3.1.2-25]
+      this.#source.settled(seq);
+      return;
+    }
+    this.#counters.publishSent[qos as 1 | 2]++;
+    this.#note(seq, qos === 1 ? awaitsPuback : awaitsPubrec);
+  }
+
+  #note(seq: number, state: number): void {
+    this.#inflight ??= new Map();
+    this.#inflight.set(packetIdOf(seq), seq * 4 + state);
+    if (seq > this.#sentSeq) this.#sentSeq = seq;
+  }
+
+  #settle(packetId: number, inflight: number): void {
+    this.#inflight?.delete(packetId);
+    this.#source.settled(Math.floor(inflight / 4));
+    this.pump();
+  }
+
+  /** Looks how far the oldest seq in flight lets us go, and whether that is far enough. */
+  #hasSpan(seq: number): boolean {
+    let oldestSeq = seq;
+    for (const inflight of this.#inflight?.values() ?? []) oldestSeq = Math.min(oldestSeq, Math.floor(inflight / 4));
+    this.#spanEndSeq = oldestSeq + spanMax;
+    return seq < this.#spanEndSeq;
+  }
+
+  #sendPubrel(packetId: number, reasonCode: ReasonCode): void {
+    this.#outlet.send({ type: 'pubrel', packetId, reasonCode, properties: undefined });
+  }
+}

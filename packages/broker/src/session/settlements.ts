@@ -1,0 +1,97 @@
+// What this node has yet to tell the store about exchanges that are over: one call a turn for all Sessions.
+//
+// An acknowledgement from a subscriber may reach the store late, or not at all if this node dies: the message is then
+// sent again. But a PUBREL must not go before its PUBREC is stored, or a crash would deliver the message twice, and a
+// PUBCOMP not before its identifier is released, or the next message under it would be swallowed [MQTT-4.3.3].
+//
+// While the store does not answer, what has gathered waits; it is bounded by what is in flight.
+
+import { type Persistence, persist } from '../persist.ts';
+import type { Claim, Clock, InboundId, QueueAck, Store } from '../ports.ts';
+import type { Outbound } from './outbound.ts';
+
+/** Whoever may go on once a Packet Identifier is released in the store. */
+export interface AwaitsRelease {
+  released(packetId: number): void;
+}
+
+interface Gathered {
+  readonly acks: Map<string, { readonly clientId: string; readonly generation: string; readonly seqs: number[] }>;
+  readonly recs: { readonly ack: QueueAck; readonly seq: number; readonly outbound: Outbound }[];
+  readonly releases: { readonly id: InboundId; readonly whoWaits: AwaitsRelease }[];
+}
+
+/** Gathers acknowledgements, PUBRECs and PUBRELs, and stores them together. */
+export class Settlements {
+  readonly #store: Pick<Store, 'queues' | 'inbound'>;
+  readonly #clock: Clock;
+  readonly #persistence: Persistence;
+  #gathered = nothing();
+  #busy = false;
+  /** Told when nothing is left to store. */
+  #idle: (() => void)[] = [];
+
+  constructor(store: Pick<Store, 'queues' | 'inbound'>, clock: Clock, persistence: Persistence) {
+    this.#store = store;
+    this.#clock = clock;
+    this.#persistence = persistence;
+  }
+
+  /** A subscriber has a message. */
+  ack({ clientId, generation }: Claim, seq: number): void {
+    const acks = this.#gathered.acks.get(generation);
+    if (acks !== undefined) acks.seqs.push(seq);
+    else this.#gathered.acks.set(generation, { clientId, generation, seqs: [seq] });
+    this.#schedule();
+  }
+
+  /** A subscriber sent PUBREC; once that is stored its PUBREL goes. */
+  rec({ clientId, generation }: Claim, seq: number, outbound: Outbound): void {
+    this.#gathered.recs.push({ ack: { clientId, generation, seqs: [seq] }, seq, outbound });
+    this.#schedule();
+  }
+
+  /** An exchange at QoS 2 is over, by PUBREL or because the message was refused; once that is stored its end may be told. */
+  release(claim: Claim, packetId: number, whoWaits: AwaitsRelease): void {
+    this.#gathered.releases.push({ id: { claim, packetId }, whoWaits });
+    this.#schedule();
+  }
+
+  /** Resolves when all that has gathered until now is stored. */
+  async flush(): Promise<void> {
+    if (this.#busy) await new Promise<void>((resolve) => this.#idle.push(resolve));
+  }
+
+  #schedule(): void {
+    if (this.#busy) return;
+    this.#busy = true;
+    this.#clock.endOfTurn(() => void this.#settle().catch((error: unknown) => this.#stopped(error)));
+  }
+
+  /** What a stopping broker could not store, the next owner of the Session meets again. */
+  #stopped(error: unknown): void {
+    if (!this.#persistence.stopped) throw error;
+  }
+
+  async #settle(): Promise<void> {
+    while (this.#gathered.acks.size + this.#gathered.recs.length + this.#gathered.releases.length > 0) {
+      const { acks, recs, releases } = this.#gathered;
+      this.#gathered = nothing();
+      const { queues, inbound } = this.#store;
+      await Promise.all([
+        acks.size === 0 || persist(this.#persistence, 'ack', () => queues.ack([...acks.values()])),
+        recs.length === 0 || persist(this.#persistence, 'rec', () => queues.rec(recs.map(({ ack }) => ack))),
+        releases.length === 0 ||
+          persist(this.#persistence, 'release', () => inbound.release(releases.map(({ id }) => id))),
+      ]);
+      for (const { outbound, seq } of recs) outbound.release(seq);
+      for (const { whoWaits, id } of releases) whoWaits.released(id.packetId);
+    }
+    this.#busy = false;
+    for (const resolve of this.#idle.splice(0)) resolve();
+  }
+}
+
+function nothing(): Gathered {
+  return { acks: new Map(), recs: [], releases: [] };
+}

@@ -1,0 +1,144 @@
+// The queue of a stored Session, as the node that owns it sees it: the store holds the truth, this is its near end.
+//
+// What is stored while the Client keeps up is pushed to the owner along with the answer of the enqueue, and need not be
+// read. What is pushed out of turn is left alone: the store has it, and it is read when the window comes to it.
+//
+// rule: st is a reservation. Only entries that a push or a read has reserved are ever kept here.
+
+import type { Drops } from '../drops.ts';
+import type { Persistence } from '../persist.ts';
+import { type Claim, type Fenced, type QueueEntry, type QueueRead, type Queues, StoreUnavailable } from '../ports.ts';
+import type { Outbound, Source } from './outbound.ts';
+import type { Settlements } from './settlements.ts';
+
+/** Entries in one read. */
+const readMax = 128;
+/** How long to wait before a store that did not answer is asked again. */
+const retryMs = 200;
+
+/** What the owner of a stored Session knows of its queue. */
+export class StoredQueue implements Source {
+  /** Set once, by whoever makes both. */
+  outbound!: Outbound;
+  readonly #claim: Claim;
+  readonly #queues: Queues;
+  readonly #settlements: Settlements;
+  readonly #drops: Drops;
+  readonly #persistence: Persistence;
+  readonly #failed: (error: unknown) => void;
+  readonly #fenced: () => void;
+  /** Reserved and not yet sent, in order of seq, from #first on. */
+  #ahead: QueueEntry[] = [];
+  #first = 0;
+  /** The seq after the last one that is here or was: reading goes on from it. */
+  #nextSeq: number;
+  /** The seq after the last one known to be stored. */
+  #endSeq: number;
+  #reading = false;
+  #closed = false;
+
+  /**
+   * @param of.fenced called when the store says that another connection owns the Session
+   * @param of.failed called when reading fails for a reason of our own making
+   */
+  constructor(of: {
+    claim: Claim;
+    headSeq: number;
+    queues: Queues;
+    settlements: Settlements;
+    drops: Drops;
+    persistence: Persistence;
+    fenced: () => void;
+    failed: (error: unknown) => void;
+  }) {
+    this.#claim = of.claim;
+    this.#nextSeq = of.headSeq;
+    this.#endSeq = of.headSeq;
+    this.#queues = of.queues;
+    this.#settlements = of.settlements;
+    this.#drops = of.drops;
+    this.#persistence = of.persistence;
+    this.#fenced = of.fenced;
+    this.#failed = of.failed;
+  }
+
+  /** Begins to send what waits in the store. */
+  start(): void {
+    this.#read();
+  }
+
+  /** A message was stored; it may be sent if it is the next one and reserved. */
+  push(entry: QueueEntry, sentSeq: number): void {
+    if (this.#closed) return;
+    if (entry.seq >= this.#endSeq) this.#endSeq = entry.seq + 1;
+    if (!this.#reading && entry.seq === this.#nextSeq && entry.seq <= sentSeq) {
+      this.#ahead.push(entry);
+      this.#nextSeq++;
+    }
+    this.outbound.pump();
+  }
+
+  next(): QueueEntry | undefined {
+    const entry = this.#ahead[this.#first];
+    if (entry === undefined) {
+      if (this.#nextSeq < this.#endSeq) this.#read();
+      return undefined;
+    }
+    this.#first++;
+    if (this.#first === this.#ahead.length) {
+      this.#ahead = [];
+      this.#first = 0;
+    }
+    return entry;
+  }
+
+  settled(seq: number): void {
+    this.#settlements.ack(this.#claim, seq);
+  }
+
+  received(seq: number): void {
+    this.#settlements.rec(this.#claim, seq, this.outbound);
+  }
+
+  close(): void {
+    this.#closed = true;
+  }
+
+  #read(): void {
+    if (this.#reading || this.#closed) return;
+    this.#reading = true;
+    this.#queues.read(this.#claim, this.#nextSeq, readMax).then(
+      (answer) => this.#answered(answer),
+      (error: unknown) => this.#unanswered(error),
+    );
+  }
+
+  /** The store did not answer: it is asked again while the Client is there. */
+  #unanswered(error: unknown): void {
+    if (this.#closed) return;
+    if (!(error instanceof StoreUnavailable)) {
+      this.#failed(error);
+      return;
+    }
+    this.#persistence.failed('read', error);
+    this.#persistence.clock.after(retryMs, () => {
+      this.#reading = false;
+      this.#read();
+    });
+  }
+
+  #answered(answer: QueueRead | Fenced): void {
+    this.#reading = false;
+    if (this.#closed) return;
+    if (answer === 'fenced') {
+      this.#fenced();
+      return;
+    }
+    this.#drops.add(this.#claim.clientId, 'expired', answer.expired);
+    this.outbound.resume(answer.releases);
+    this.#ahead.push(...answer.entries);
+    this.#nextSeq = answer.nextSeq;
+    if (answer.endSeq > this.#endSeq) this.#endSeq = answer.endSeq;
+    this.outbound.pump();
+  }
+}

@@ -1,0 +1,184 @@
+// SUBSCRIBE and UNSUBSCRIBE, one after the other for each Client [MQTT 3.8, 3.9, 3.10, 3.11].
+//
+// The Session first, then the route under a new version, then SUBACK: from then on every node that reads the routes'
+// version finds the Subscription. Retained messages follow. To unsubscribe, the Session first, then the route, if
+// nobody has put it anew.
+
+import { MqttError, ReasonCode, type Suback, type Subscribe, type Unsuback, type Unsubscribe } from '@skein/protocol';
+import type { Limits } from './limits.ts';
+import { type Authorizer, type Fenced, type Store, StoreUnavailable } from './ports.ts';
+import { RetainedFeed } from './retained.ts';
+import type { Router } from './router.ts';
+import type { Session } from './session/session.ts';
+import type { Subscription } from './session/subscription.ts';
+import { isShared, refuseFilter } from './topic/filter.ts';
+
+/** What serving SUBSCRIBE takes. */
+export interface SubscribeSurroundings {
+  readonly store: Store;
+  readonly router: Router;
+  readonly authorizer: Authorizer;
+  readonly limits: Limits;
+}
+
+/** What serving one Client's SUBSCRIBE and UNSUBSCRIBE packets takes. */
+export interface RequestsOf {
+  readonly around: SubscribeSurroundings;
+  readonly session: Session;
+  readonly username: string | undefined;
+  readonly send: (packet: Suback | Unsuback) => void;
+  /** Asks for reading to stop, or lets it go on. */
+  readonly hold: (wanted: boolean) => void;
+  /** Called when another connection owns the Session. */
+  readonly fenced: () => void;
+  /** Called when serving, or feeding retained messages, failed. */
+  readonly failed: (error: unknown) => void;
+}
+
+/** Packets of one Client that may wait for the one being served. */
+const waitingMax = 16;
+
+/** The SUBSCRIBE and UNSUBSCRIBE packets of one Client, in order. */
+export class Requests {
+  readonly #of: RequestsOf;
+  readonly #feed: RetainedFeed;
+  readonly #waiting: (Subscribe | Unsubscribe)[] = [];
+  #busy = false;
+
+  constructor(of: RequestsOf) {
+    this.#of = of;
+    this.#feed = new RetainedFeed(of.session, of.around.store, of.failed);
+  }
+
+  /** @throws MqttError if the whole packet is in error */
+  add(packet: Subscribe | Unsubscribe): void {
+    if (packet.type === 'subscribe') checkSubscribe(packet);
+    this.#waiting.push(packet);
+    if (this.#waiting.length >= waitingMax) this.#of.hold(true);
+    if (this.#busy) return;
+    this.#busy = true;
+    this.#serve().catch(this.#of.failed);
+  }
+
+  async #serve(): Promise<void> {
+    const { session, fenced, hold } = this.#of;
+    for (let next = this.#waiting.shift(); next !== undefined && !session.closed; next = this.#waiting.shift()) {
+      if (this.#waiting.length < waitingMax / 2) hold(false);
+      const answer = next.type === 'subscribe' ? await this.#subscribe(next) : await this.#unsubscribe(next);
+      if (answer === 'fenced') fenced();
+    }
+    this.#busy = false;
+  }
+
+  async #subscribe(packet: Subscribe): Promise<undefined | Fenced> {
+    const { around, session, send } = this.#of;
+    const { packetId } = packet;
+    const { granted, reasonCodes } = this.#decide(packet);
+    const isNew = await put(around.store, session, granted);
+    if (isNew === 'fenced') return 'fenced';
+    if (session.closed) return undefined;
+    if (isNew === 'unavailable') {
+      const codes = reasonCodes.map((code) => (code < 0x80 ? ReasonCode.unspecifiedError : code));
+      send({ type: 'suback', packetId, reasonCodes: codes, properties: { reasonString: 'the store is away' } });
+      return undefined;
+    }
+    for (const subscription of granted) around.router.subscribe(subscription, session.subscribe(subscription));
+    send({ type: 'suback', packetId, reasonCodes, properties: undefined });
+    for (const [i, subscription] of granted.entries()) {
+      const { retainHandling } = subscription;
+      // [MQTT-3.3.1-9, MQTT-3.3.1-10, MQTT-3.3.1-11]
+      if (retainHandling === 0 || (retainHandling === 1 && isNew[i])) this.#feed.add(subscription);
+    }
+    return undefined;
+  }
+
+  /** A Reason Code for every filter, in order [MQTT-3.8.4-6]. */
+  #decide(packet: Subscribe): { granted: Subscription[]; reasonCodes: ReasonCode[] } {
+    const { session } = this.#of;
+    const subscriptionIdentifier = packet.properties?.subscriptionIdentifier;
+    const filters = new Set(session.subscriptions.keys());
+    const granted: Subscription[] = [];
+    const reasonCodes = packet.subscriptions.map((request): ReasonCode => {
+      const refusal = this.#refuse(request.topicFilter, filters);
+      if (refusal !== undefined) return refusal;
+      filters.add(request.topicFilter);
+      granted.push({ ...request, subscriptionIdentifier, session });
+      return request.qos;
+    });
+    return { granted, reasonCodes };
+  }
+
+  #refuse(topicFilter: string, filters: ReadonlySet<string>): ReasonCode | undefined {
+    const { around, session, username } = this.#of;
+    const { limits, authorizer } = around;
+    const refusal = refuseFilter(topicFilter, limits);
+    if (refusal !== undefined) return refusal;
+    if (!authorizer.maySubscribe(session.clientId, username, topicFilter)) return ReasonCode.notAuthorized;
+    if (!filters.has(topicFilter) && filters.size >= limits.subscriptionsMax) return ReasonCode.quotaExceeded;
+    return undefined;
+  }
+
+  async #unsubscribe({ packetId, topicFilters }: Unsubscribe): Promise<undefined | Fenced> {
+    const { around, session, send } = this.#of;
+    const gone = await remove(around, session, topicFilters);
+    if (gone === 'fenced') return 'fenced';
+    if (session.closed) return undefined;
+    const reasonCodes = topicFilters.map((topicFilter): ReasonCode => {
+      if (gone === 'unavailable') return ReasonCode.unspecifiedError;
+      const subscription = session.unsubscribe(topicFilter);
+      if (subscription === undefined) return ReasonCode.noSubscriptionExisted;
+      around.router.unsubscribe(subscription);
+      return ReasonCode.success;
+    });
+    send({ type: 'unsuback', packetId, reasonCodes, properties: undefined });
+    return undefined;
+  }
+}
+
+/** What can be said of a SUBSCRIBE before anything is done. */
+function checkSubscribe({ subscriptions }: Subscribe): void {
+  if (subscriptions.some(({ noLocal, topicFilter }) => noLocal && isShared(topicFilter))) {
+    throw new MqttError(ReasonCode.protocolError, 'No Local on a Shared Subscription', 'MQTT-3.8.3-4');
+  }
+}
+
+/** Stores Subscriptions and then their routes, where the Session is stored. @returns for each, whether it is new */
+async function put(
+  store: Store,
+  session: Session,
+  subscriptions: readonly Subscription[],
+): Promise<readonly boolean[] | Fenced | 'unavailable'> {
+  if (!session.stored || subscriptions.length === 0) {
+    return subscriptions.map(({ topicFilter }) => !session.subscriptions.has(topicFilter));
+  }
+  const { clientId, generation } = session.claim;
+  try {
+    const plain = subscriptions.map(({ session: _, ...subscription }) => subscription);
+    const replaced = await store.sessions.subscribe(session.claim, plain);
+    if (replaced === 'fenced') return 'fenced';
+    await store.routes.put(subscriptions.map(({ topicFilter }) => ({ topicFilter, clientId, generation })));
+    return replaced.map((was) => !was);
+  } catch (error) {
+    if (!(error instanceof StoreUnavailable)) throw error;
+    return 'unavailable';
+  }
+}
+
+/** Removes Subscriptions from a stored Session, and then their routes unless they have been put anew. */
+async function remove(
+  { store, router }: SubscribeSurroundings,
+  session: Session,
+  topicFilters: readonly string[],
+): Promise<undefined | Fenced | 'unavailable'> {
+  if (!session.stored) return undefined;
+  const { claim } = session;
+  try {
+    if ((await store.sessions.unsubscribe(claim, topicFilters)) === 'fenced') return 'fenced';
+    const routes = topicFilters.map((topicFilter) => router.routeOf(topicFilter, claim.generation));
+    await store.routes.removeIf(routes.filter((route) => route !== undefined));
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof StoreUnavailable)) throw error;
+    return 'unavailable';
+  }
+}

@@ -1,0 +1,139 @@
+// A store that is far away: calls reach it late, answers come back late, and some calls fail with the outcome unknown.
+//
+// What happens to a call is decided by whoever is told of it. It has two halves: the store does it, and the answer
+// arrives; it may fail before the first, or between the two.
+//
+// A store is safe to call again. The model behind this one is so by itself but for enqueue, which an adapter makes so
+// by giving its batches names; here a batch is known by being the same object.
+
+import { type Enqueue, type RouteChange, type Routes, type Store, StoreUnavailable } from '../ports.ts';
+
+/** A call on its way. */
+export class PendingCall {
+  /** The port and method, say `queues.read`. */
+  readonly name: string;
+  readonly args: readonly unknown[];
+  #work: (() => Promise<unknown>) | undefined;
+  #outcome: Promise<unknown> | undefined;
+  readonly #resolve: (answer: unknown) => void;
+  readonly #reject: (error: Error) => void;
+
+  constructor(
+    name: string,
+    args: readonly unknown[],
+    work: () => Promise<unknown>,
+    resolve: (answer: unknown) => void,
+    reject: (error: Error) => void,
+  ) {
+    this.name = name;
+    this.args = args;
+    this.#work = work;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  /** Whether the store has done it. */
+  get isDone(): boolean {
+    return this.#outcome !== undefined;
+  }
+
+  /** It reaches the store, which does it. */
+  do(): void {
+    this.#outcome ??= this.#work?.();
+    this.#work = undefined;
+  }
+
+  /** The answer arrives; the store does it first, if it has not. */
+  answer(): void {
+    this.do();
+    this.#outcome?.then(this.#resolve, this.#reject);
+  }
+
+  /** Nobody will ever know from this call whether it was done. */
+  fail(): void {
+    this.#reject(new StoreUnavailable(`${this.name} did not answer`));
+  }
+}
+
+/** A store behind another, to which the way is long. */
+export class UnreliableStore implements Store {
+  readonly sessions: Store['sessions'];
+  readonly queues: Store['queues'];
+  readonly inbound: Store['inbound'];
+  readonly retained: Store['retained'];
+  readonly routes: Store['routes'];
+  readonly wills: Store['wills'];
+  /** Whether news of routes waits for {@link tellRoutes}. */
+  holdsRoutes = false;
+  readonly #meet: (call: PendingCall) => void;
+  readonly #enqueued = new WeakMap<readonly Enqueue[], ReturnType<Store['queues']['enqueue']>>();
+  #untold: (readonly RouteChange[])[] = [];
+  #follower: ((changes: readonly RouteChange[]) => void) | undefined;
+
+  /** @param meet is told of every call, now or later to `answer` it or let it `fail` */
+  constructor(behind: Store, meet: (call: PendingCall) => void = (call) => call.answer()) {
+    this.#meet = meet;
+    this.sessions = this.#port('sessions', behind.sessions);
+    this.queues = this.#port('queues', {
+      ...behind.queues,
+      enqueue: (batch) => {
+        const known = this.#enqueued.get(batch);
+        if (known !== undefined) return known;
+        const outcome = behind.queues.enqueue(batch);
+        this.#enqueued.set(batch, outcome);
+        return outcome;
+      },
+    });
+    this.inbound = this.#port('inbound', behind.inbound);
+    this.retained = {
+      ...this.#port('retained', behind.retained),
+      match: (topicFilter) => this.#pages(behind.retained.match(topicFilter)),
+    };
+    this.routes = { ...this.#port('routes', behind.routes), follow: (changed) => this.#follow(behind.routes, changed) };
+    this.wills = this.#port('wills', behind.wills);
+  }
+
+  /** How many changes of routes the follower has not been told of. */
+  get untoldRoutes(): number {
+    return this.#untold.length;
+  }
+
+  /** Tells the follower of the oldest changes of routes it does not know. */
+  tellRoutes(): void {
+    const changes = this.#untold.shift();
+    if (changes !== undefined) this.#follower?.(changes);
+  }
+
+  #port<Port extends object>(name: string, port: Port): Port {
+    const methods = Object.entries(port) as [string, (...args: unknown[]) => Promise<unknown>][];
+    return Object.fromEntries(
+      methods.map(([method, work]) => [
+        method,
+        (...args: unknown[]) => this.#call(`${name}.${method}`, args, () => work(...args)),
+      ]),
+    ) as Port;
+  }
+
+  #call(name: string, args: readonly unknown[], work: () => Promise<unknown>): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      this.#meet(new PendingCall(name, args, work, resolve, reject));
+    });
+  }
+
+  async *#pages<Page>(pages: AsyncIterable<Page>): AsyncGenerator<Page> {
+    const iterator = pages[Symbol.asyncIterator]();
+    for (;;) {
+      const { done, value } = (await this.#call('retained.match', [], () => iterator.next())) as IteratorResult<Page>;
+      if (done === true) return;
+      yield value;
+    }
+  }
+
+  async #follow(routes: Routes, changed: (changes: readonly RouteChange[]) => void): Promise<void> {
+    await routes.follow((changes) => {
+      if (!this.holdsRoutes) changed(changes);
+      else this.#untold.push(changes);
+    });
+    this.#follower = changed;
+  }
+}
