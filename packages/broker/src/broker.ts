@@ -3,6 +3,7 @@
 //   client.ts      one Network Connection: CONNECT to DISCONNECT       connect.ts, subscribe.ts, incoming.ts
 //   session/       what a Client was sent and has sent                 outbound.ts, inbound.ts, the queues
 //   router.ts      which Clients and Sessions a topic reaches          topic/
+//   ownership.ts   acquiring and releasing Sessions, in turn
 //   lane.ts        the way of messages that are stored or acknowledged settlements.ts, persist.ts
 //   retained.ts, will.ts, sweeper.ts                                   what happens beside the messages
 //   ports.ts       what the broker needs of the world                  memory/ is the store that models all others
@@ -14,8 +15,9 @@ import { Lane } from './lane.ts';
 import type { Limits } from './limits.ts';
 import { Counters, type Gauges, type StoredGauges } from './observer.ts';
 import type { Origin, Outlet } from './outlet.ts';
-import { Persistence, persist } from './persist.ts';
-import { type BrokerPorts, type Claim, type DueWill, type Release, StoreUnavailable } from './ports.ts';
+import { Ownership } from './ownership.ts';
+import { Persistence } from './persist.ts';
+import type { BrokerPorts, Claim, DueWill } from './ports.ts';
 import { Router } from './router.ts';
 import type { Session } from './session/session.ts';
 import { Settlements } from './session/settlements.ts';
@@ -33,6 +35,7 @@ export class Broker {
   readonly persistence: Persistence;
   readonly lane: Lane;
   readonly settlements: Settlements;
+  readonly ownership: Ownership;
   /** What serving SUBSCRIBE takes. */
   readonly subscribing: SubscribeSurroundings;
   /** The wall clock, bound, for those who need it rarely. */
@@ -42,8 +45,6 @@ export class Broker {
   readonly #clients = new Set<Client>();
   /** Clients that are connected, by Client Identifier. */
   readonly #connected = new Map<string, Client>();
-  /** Releases the store has not answered, the last of each Client Identifier. */
-  readonly #releases = new Map<string, Promise<void>>();
 
   constructor(ports: BrokerPorts, limits: Limits) {
     this.ports = ports;
@@ -60,6 +61,7 @@ export class Broker {
       persistence: this.persistence,
       refuseWhenFull: limits.queueFull === 'refuse',
       nodeId: ports.nodeId,
+      uidPrefix: `${Array.from(ports.random.bytes(6), (byte) => byte.toString(36)).join('')}-`,
       sessionOf: (clientId) => this.sessionOf(clientId),
       queued: (count) => {
         this.counters.queued += count;
@@ -68,8 +70,22 @@ export class Broker {
         this.counters.retainedNotStored++;
       },
     });
-    this.subscribing = { store: ports, router: this.router, authorizer: ports.authorizer, limits };
+    this.subscribing = {
+      store: ports,
+      router: this.router,
+      authorizer: ports.authorizer,
+      limits,
+      lane: this.lane,
+      persistence: this.persistence,
+      sessionOf: (clientId) => this.sessionOf(clientId),
+    };
     this.#sweeper = new Sweeper(this);
+    this.ownership = new Ownership({
+      sessions: ports.sessions,
+      persistence: this.persistence,
+      willDue: (inMs) => this.#sweeper.willDue(inMs),
+      undone: (clientId) => this.#connected.get(clientId)?.takenOver(),
+    });
   }
 
   /** Learns the routes, and begins to sweep. Clients may be opened once this resolves. */
@@ -151,37 +167,6 @@ export class Broker {
     if (clientId !== undefined && this.#connected.get(clientId) === client) this.#connected.delete(clientId);
   }
 
-  /** Lets a Session go in the store, in the background, until the store has done it. */
-  release(request: Release): void {
-    const { clientId } = request.claim;
-    const before = this.#releases.get(clientId) ?? Promise.resolve();
-    const releasing = before
-      .then(() => this.#release(request))
-      .catch((error: unknown) => this.persistence.failed('release', error))
-      .finally(() => {
-        if (this.#releases.get(clientId) === releasing) this.#releases.delete(clientId);
-      });
-    this.#releases.set(clientId, releasing);
-  }
-
-  /**
-   * Waits until this node has let go of a Session: a new connection must find it as the last one left it.
-   *
-   * @throws StoreUnavailable if that takes too long
-   */
-  async released(clientId: string): Promise<void> {
-    const releasing = this.#releases.get(clientId);
-    if (releasing === undefined) return;
-    const { clock } = this.ports;
-    let cancel = (): void => {};
-    const tooLong = new Promise<never>((_, reject) => {
-      cancel = clock.after(this.limits.storeDeadlineMs, () =>
-        reject(new StoreUnavailable('the Session is still being released')),
-      );
-    });
-    await Promise.race([releasing, tooLong]).finally(cancel);
-  }
-
   /** Publishes Wills that have been claimed, ahead of all that is published later. */
   publishWills(due: readonly DueWill[]): void {
     const { lane, counters, persistence } = this;
@@ -194,16 +179,9 @@ export class Broker {
     for (const client of this.#connected.values()) if ((client.session?.inbound.waiting ?? 0) > 0) yield client;
   }
 
-  async #release(request: Release): Promise<void> {
-    const { sessions } = this.ports;
-    const released = await persist(this.persistence, 'release', () => sessions.release(request));
-    if (released === 'fenced') return; // another connection has it, and has decided its Will
-    if (released.willDueInMs !== undefined) this.#sweeper.willDue(released.willDueInMs);
-  }
-
   /** Waits until everything under way is in the store: releases may bring Wills, Wills are published, both are settled. */
   async #flush(): Promise<void> {
-    await Promise.all(this.#releases.values());
+    await this.ownership.flush();
     await this.#sweeper.sweepWills();
     await this.lane.flush();
     await this.settlements.flush();

@@ -134,30 +134,47 @@ export class Client {
       this.#refuse(ReasonCode.notAuthorized, 'not authorized to publish the Will', clientId);
       return;
     }
+    let cancel = (): void => {};
+    if (broker.ownership.isBusy(clientId)) {
+      cancel = ports.clock.after(broker.limits.storeDeadlineMs, () => this.#refuseUnavailable(clientId));
+    }
+    await broker.ownership.inTurn(clientId, () => this.#acquire(packet, terms)).finally(cancel);
+  }
+
+  /** Acquires the Session; an attempt that comes to nothing is undone before the next one begins. */
+  async #acquire(packet: Connect, terms: Terms): Promise<void> {
+    const broker = this.#broker;
+    const { ports, ownership } = broker;
+    if (this.#phase.is !== 'connecting') return;
+    const request = acquisition(packet, terms, { owner: ports.nodeId, nonce: broker.lane.newUid() });
     let acquired: Acquired;
     try {
-      await broker.released(clientId);
-      acquired = await ports.sessions.acquire(acquisition(packet, terms, ports.nodeId));
+      acquired = await ports.sessions.acquire(request);
     } catch (error) {
       if (!(error instanceof StoreUnavailable)) throw error;
       broker.persistence.failed('acquire', error);
-      this.#refuse(ReasonCode.serverUnavailable, 'the store is away', clientId);
+      this.#refuseUnavailable(terms.clientId);
+      await ownership.abandonNow(terms.clientId, request.nonce);
       return;
     }
-    this.#accept(packet, terms, acquired);
+    broker.publishWills(acquired.wills);
+    if ((this.#phase.is as Phase['is']) === 'connecting') {
+      this.#accept(packet, terms, acquired);
+      return;
+    }
+    // The connection went away meanwhile. It was never accepted, so its Will does not count; but whoever had the
+    // Session before it has lost it.
+    const { claim, sentSeq } = acquired;
+    broker.supersede(claim);
+    await ownership.releaseNow({ claim, sessionExpirySeconds: terms.sessionExpirySeconds, will: 'drop', sentSeq });
+  }
+
+  #refuseUnavailable(clientId: string): void {
+    if (this.#phase.is === 'connecting') this.#refuse(ReasonCode.serverUnavailable, 'the store is away', clientId);
   }
 
   #accept(packet: Connect, terms: Terms, acquired: Acquired): void {
     const broker = this.#broker;
-    broker.publishWills(acquired.wills);
-    if ((this.#phase.is as Phase['is']) !== 'connecting') {
-      // The connection went away meanwhile. It was never accepted, so its Will does not count; but whoever had the
-      // Session before it has lost it.
-      broker.supersede(acquired.claim);
-      const { claim, sentSeq } = acquired;
-      broker.release({ claim, sessionExpirySeconds: terms.sessionExpirySeconds, will: 'drop', sentSeq });
-      return;
-    }
     if (!broker.register(this, acquired.claim)) {
       this.#refuse(ReasonCode.serverBusy, 'a later connection of this Client was faster', terms.clientId);
       return;
@@ -212,8 +229,6 @@ export class Client {
       inbound: { receiveMaximum: terms.inboundInflightMax, isAnnounced: packet.protocolVersion === 5 },
       inflightMax: terms.outboundInflightMax,
       hold: (wanted) => this.#hold(heldBy.inbound, wanted),
-      refusedLate: (packetId, reasonCode) =>
-        broker.sessionOf(acquired.claim.clientId)?.inbound.learnRefusal(packetId, reasonCode),
       fenced: () => this.takenOver(),
       failed: (error) => this.#failed('read', error),
       persistence: broker.persistence,
@@ -338,7 +353,7 @@ export class Client {
     if (will === 'fenced') return;
     const { claim, outbound } = session;
     const { sessionExpirySeconds } = phase;
-    this.#broker.release({ claim, sessionExpirySeconds, will, sentSeq: outbound.sentSeq });
+    this.#broker.ownership.release({ claim, sessionExpirySeconds, will, sentSeq: outbound.sentSeq });
   }
 
   /** Our own mistake, or the protocol's breach, inside this Client's affairs. */

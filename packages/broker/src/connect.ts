@@ -75,14 +75,14 @@ export function negotiate(connect: Connect, limits: Limits, random: Random): Ter
 }
 
 /** What the store is asked for on behalf of a CONNECT. */
-export function acquisition(connect: Connect, terms: Terms, nodeId: string): Acquire {
+export function acquisition(connect: Connect, terms: Terms, by: Pick<Acquire, 'owner' | 'nonce'>): Acquire {
   return {
     clientId: terms.clientId,
     cleanStart: connect.cleanStart,
     sessionExpirySeconds: terms.sessionExpirySeconds,
     will: connect.will === undefined ? undefined : ownWill(connect.will),
     username: connect.username,
-    owner: nodeId,
+    ...by,
     receiveMaximum: terms.outboundInflightMax,
   };
 }

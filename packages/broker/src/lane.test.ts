@@ -1,115 +1,18 @@
 import { ReasonCode } from '@skein/protocol';
 import { describe, expect, it } from 'vitest';
-import { acquireOf, messageOn, subscriptionTo, textOf, thisNode } from './contract/samples.ts';
+import { acquireOf, messageOn, subscriptionTo, textOf } from './contract/samples.ts';
 import { SeededRandom } from './contract/seeded-random.ts';
 import { unfenced } from './contract/trial.ts';
-import { Lane } from './lane.ts';
-import { defaultLimits, type Limits } from './limits.ts';
-import { memoryStore } from './memory/store.ts';
 import type { Message } from './message.ts';
-import type { Claim, Enqueue, InboundId, QueueEntry, Store, StoredSubscription } from './ports.ts';
-import { Router } from './router.ts';
+import type { Enqueue, QueueEntry } from './ports.ts';
 import type { Session } from './session/session.ts';
+import { LaneTrial } from './testing/lane-trial.ts';
 import { forEachSeed } from './testing/seeds.ts';
-import { Surroundings } from './testing/surroundings.ts';
-import { type PendingCall, UnreliableStore } from './testing/unreliable-store.ts';
-
-/** A lane between publishers that are only functions here, and Sessions that only listen. */
-class Trial {
-  readonly around = new Surroundings();
-  readonly router = new Router();
-  /** The store itself, past its unreliable way. */
-  readonly behind: Store;
-  readonly store: UnreliableStore;
-  readonly lane: Lane;
-  /** What became of the calls, in order: name, or name and `failed`. */
-  readonly log: string[] = [];
-  readonly sessions = new Map<string, Session>();
-  queued = 0;
-  notRetained = 0;
-  /** What happens to a call. */
-  meet: (call: PendingCall) => unknown = (call) => call.answer();
-
-  constructor(limits: Partial<Limits> = {}) {
-    const { clock, drops, persistence } = this.around;
-    this.behind = memoryStore(clock, new SeededRandom(1), { ...defaultLimits, ...limits });
-    this.store = new UnreliableStore(this.behind, (call) => {
-      this.log.push(call.name);
-      this.meet(call);
-    });
-    this.lane = new Lane({
-      store: this.store,
-      clock,
-      router: this.router,
-      drops,
-      persistence,
-      refuseWhenFull: limits.queueFull === 'refuse',
-      nodeId: thisNode,
-      sessionOf: (clientId) => this.sessions.get(clientId),
-      queued: (count) => {
-        this.queued += count;
-      },
-      notRetained: () => {
-        this.notRetained++;
-      },
-    });
-  }
-
-  static async open(limits: Partial<Limits> = {}): Promise<Trial> {
-    const trial = new Trial(limits);
-    await trial.store.routes.follow((changes) => trial.router.apply(changes));
-    return trial;
-  }
-
-  /** A stored Session with Subscriptions, and the routes to it. */
-  async stored(clientId: string, ...subscriptions: StoredSubscription[]): Promise<Claim> {
-    const { claim } = await this.behind.sessions.acquire(acquireOf(clientId));
-    unfenced(await this.behind.sessions.subscribe(claim, subscriptions));
-    await this.behind.routes.put(
-      subscriptions.map(({ topicFilter }) => ({ topicFilter, clientId, generation: claim.generation })),
-    );
-    return claim;
-  }
-
-  /** A volatile Session here, and what it gets. */
-  volatile(clientId: string, subscription: StoredSubscription, isFull = false): string[] {
-    const got: string[] = [];
-    const session = {
-      clientId,
-      stored: false,
-      isFull: () => isFull,
-      deliver: (message: Message) => got.push(textOf(message)) > 0,
-      sendQos0: (message: Message) => got.push(textOf(message)),
-    } as unknown as Session;
-    this.router.subscribe({ ...subscription, session }, undefined);
-    return got;
-  }
-
-  /** The texts in the queue of a stored Session. */
-  async queueOf(claim: Claim): Promise<string[]> {
-    const { entries } = unfenced(await this.behind.queues.read(claim, 1, 1000));
-    return entries.map(({ message }) => textOf(message));
-  }
-
-  readonly push = (message: Message | undefined, rest: { ingress?: InboundId; isRefusable?: boolean } = {}): Pushed => {
-    const pushed: Pushed = { reasonCode: undefined };
-    const { ingress, isRefusable = true } = rest;
-    const finish = (reasonCode: ReasonCode): void => {
-      if (pushed.reasonCode !== undefined) throw new Error('finished twice');
-      pushed.reasonCode = reasonCode;
-    };
-    this.lane.push({ message, ingress, isRefusable, finish });
-    return pushed;
-  };
-}
-
-interface Pushed {
-  reasonCode: ReasonCode | undefined;
-}
+import type { PendingCall } from './testing/unreliable-store.ts';
 
 describe('the way of a message through the lane', () => {
   it('is stored before it is acknowledged, and goes to volatile Sessions here', async () => {
-    const trial = await Trial.open();
+    const trial = await LaneTrial.open();
     const claim = await trial.stored('lamp', subscriptionTo('a'));
     const door = trial.volatile('door', subscriptionTo('+'));
     const calls: PendingCall[] = [];
@@ -129,7 +32,7 @@ describe('the way of a message through the lane', () => {
   });
 
   it('answers No matching subscribers where there are none [§3.4.2.1]', async () => {
-    const trial = await Trial.open();
+    const trial = await LaneTrial.open();
     const own = trial.volatile('publisher', subscriptionTo('own', { noLocal: true }));
     await trial.stored('lamp', subscriptionTo('b'));
     const pushed = [trial.push(messageOn('a')), trial.push(messageOn('own')), trial.push(messageOn('b'))];
@@ -144,34 +47,37 @@ describe('the way of a message through the lane', () => {
   });
 
   it('notes QoS 2 identifiers first, then stores what is retained, then reads the version, then enqueues', async () => {
-    const trial = await Trial.open();
+    const trial = await LaneTrial.open();
     const claim = await trial.stored('lamp', subscriptionTo('a'));
     const publisher = await trial.stored('publisher');
     trial.log.length = 0;
-    trial.push(messageOn('a', '1', { qos: 2, retain: true }), { ingress: { claim: publisher, packetId: 7 } });
+    trial.push(messageOn('a', '1', { qos: 2, retain: true }), {
+      ingress: { claim: publisher, packetId: 7, uid: 'u7' },
+    });
     trial.push(messageOn('a', '2', { qos: 0, retain: true }));
     await trial.around.clock.settle();
     expect(trial.log).toEqual(['inbound.ingress', 'retained.set', 'routes.version', 'queues.enqueue']);
     expect(await trial.queueOf(claim)).toEqual(['1']);
-    expect((await trial.behind.sessions.acquire(acquireOf('publisher'))).inbound).toEqual([7]);
+    expect((await trial.behind.sessions.acquire(acquireOf('publisher'))).inbound).toMatchObject([{ packetId: 7 }]);
     for await (const page of trial.behind.retained.match('a')) expect(page.map(textOf)).toEqual(['2']);
     expect(await trial.behind.retained.count()).toBe(1);
   });
 
   it('keeps the place of what is not published again', async () => {
-    const trial = await Trial.open();
+    const trial = await LaneTrial.open();
     const finished: string[] = [];
     const finish = (name: string) => (): number => finished.push(name);
     for (const name of ['1', '2', '3']) {
       const message = name === '2' ? undefined : messageOn('a', name);
-      trial.lane.push({ message, ingress: undefined, isRefusable: true, finish: finish(name) });
+      const rest = { ingress: undefined, uid: undefined, isRefusable: true, fenced: () => {} };
+      trial.lane.push({ message, ...rest, finish: finish(name) });
     }
     await trial.around.clock.settle();
     expect(finished).toEqual(['1', '2', '3']);
   });
 
   it('counts a QoS 0 message that could not be retained, and delivers it', async () => {
-    const trial = await Trial.open({ retainedMaxMessages: 0 });
+    const trial = await LaneTrial.open({ retainedMaxMessages: 0 });
     const got = trial.volatile('door', subscriptionTo('a'));
     trial.push(messageOn('a', 'hello', { qos: 0, retain: true }));
     await trial.around.clock.settle();
@@ -181,22 +87,74 @@ describe('the way of a message through the lane', () => {
 });
 
 describe('[MQTT-4.3.3-10] a QoS 2 message whose Session another connection has taken meanwhile', () => {
-  it('is neither published nor retained, for its Client sends it again there', async () => {
-    const trial = await Trial.open();
+  it('is neither published nor retained nor answered, for its Client sends it again there', async () => {
+    const trial = await LaneTrial.open();
     const claim = await trial.stored('lamp', subscriptionTo('a'));
     const old = await trial.stored('publisher');
     await trial.stored('publisher');
-    trial.push(messageOn('a', 'twice', { qos: 2, retain: true }), { ingress: { claim: old, packetId: 1 } });
+    const ingress = { claim: old, packetId: 1, uid: 'u1' };
+    const pushed = trial.push(messageOn('a', 'twice', { qos: 2, retain: true }), { ingress, uid: 'u1' });
     trial.push(messageOn('a', 'other', { qos: 1 }));
     await trial.around.clock.settle();
+    expect(pushed).toEqual({ reasonCode: undefined, isFenced: true });
     expect(await trial.queueOf(claim)).toEqual(['other']);
     expect(await trial.behind.retained.count()).toBe(0);
   });
 });
 
+describe('rule: QoS 2, a message with a uid that is published again', () => {
+  it('reaches nobody twice, stored or volatile, at QoS 2 or 0', async () => {
+    const trial = await LaneTrial.open();
+    const lamp = await trial.stored('lamp', subscriptionTo('a'));
+    const door = trial.volatile('door', subscriptionTo('a'));
+    const zero = trial.volatile('zero', subscriptionTo('a', { qos: 0 }));
+    const codes: (ReasonCode | undefined)[] = [];
+    for (let i = 0; i < 3; i++) {
+      const pushed = [
+        trial.push(messageOn('a', 'once', { qos: 2 }), { uid: 'u1' }),
+        trial.push(messageOn('a', 'other', { qos: 2 }), { uid: i === 0 ? 'u2' : 'u1' }),
+        trial.push(messageOn('a', 'none', { qos: 0 }), { uid: 'u3' }),
+      ];
+      await trial.around.clock.settle();
+      codes.push(...pushed.map(({ reasonCode }) => reasonCode));
+    }
+    expect(await trial.queueOf(lamp)).toEqual(['once', 'other']);
+    expect(door).toEqual(['once', 'other', 'none']);
+    expect(zero).toEqual(['once', 'other', 'none']);
+    expect(new Set(codes)).toEqual(new Set([ReasonCode.success]));
+  });
+
+  it('has a name that no other has, of this start of the node or another', () => {
+    const { lane } = new LaneTrial();
+    const uids = Array.from({ length: 1000 }, () => lane.newUid());
+    expect(new Set(uids).size).toBe(1000);
+    expect(uids.every((uid) => uid.startsWith('u'))).toBe(true);
+  });
+
+  it('is sent to a subscriber here, though the answer that would have said so was lost', async () => {
+    const trial = await LaneTrial.open();
+    const claim = await trial.stored('lamp', subscriptionTo('a'));
+    const told: string[] = [];
+    const session = new Proxy({ claim } as Session, {
+      get: (target, name) => (name in target ? Reflect.get(target, name) : () => told.push(String(name))),
+    });
+    trial.sessions.set('lamp', session);
+    let failures = 1;
+    trial.meet = (call) => {
+      call.do();
+      if (call.name === 'queues.enqueue' && failures-- > 0) call.fail();
+      else call.answer();
+    };
+    trial.push(messageOn('a', 'once', { qos: 2 }), { uid: 'u1' });
+    await trial.around.clock.advance(1000);
+    // The owner is pushed the message, or told to look for it.
+    expect(told).toHaveLength(1);
+  });
+});
+
 describe('rule: Read-index', () => {
   it('reads the version after the messages came, and waits for the table to be that new', async () => {
-    const trial = await Trial.open();
+    const trial = await LaneTrial.open();
     trial.store.holdsRoutes = true;
     const first = trial.push(messageOn('a', '1'));
     const claim = await trial.stored('lamp', subscriptionTo('a'));
@@ -210,7 +168,7 @@ describe('rule: Read-index', () => {
   });
 
   it('removes a route that leads nowhere any more, unless it was put anew', async () => {
-    const trial = await Trial.open();
+    const trial = await LaneTrial.open();
     const gone = { topicFilter: 'a', clientId: 'gone', generation: 'of-long-ago' };
     await trial.behind.routes.put([gone]);
     const claim = await trial.stored('lamp', subscriptionTo('a'), subscriptionTo('b'));
@@ -231,7 +189,7 @@ describe('rule: Read-index', () => {
 
 describe('a full queue under the policy refuse', () => {
   it('refuses the message as a whole, stored or volatile', async () => {
-    const trial = await Trial.open({ queueMaxMessages: 1, queueFull: 'refuse' });
+    const trial = await LaneTrial.open({ queueMaxMessages: 1, queueFull: 'refuse' });
     const full = await trial.stored('full', subscriptionTo('a'));
     const other = await trial.stored('other', subscriptionTo('+'));
     const door = trial.volatile('door', subscriptionTo('a'));
@@ -253,7 +211,7 @@ describe('a full queue under the policy refuse', () => {
 
 describe('while the store is slow', () => {
   it('one batch is under way and the next one gathers', async () => {
-    const trial = await Trial.open();
+    const trial = await LaneTrial.open();
     await trial.stored('lamp', subscriptionTo('a'));
     const calls: PendingCall[] = [];
     trial.meet = (call) => calls.push(call);
@@ -272,7 +230,7 @@ describe('while the store is slow', () => {
   });
 
   it('flush waits until nothing is under way', async () => {
-    const trial = await Trial.open();
+    const trial = await LaneTrial.open();
     await trial.lane.flush();
     const calls: PendingCall[] = [];
     trial.meet = (call) => calls.push(call);
@@ -291,7 +249,7 @@ describe('while the store is slow', () => {
   });
 
   it('a broker that stops leaves what is under way unanswered, and nothing else happens', async () => {
-    const trial = await Trial.open();
+    const trial = await LaneTrial.open();
     trial.meet = (call) => call.fail();
     const pushed = trial.push(messageOn('a'));
     await trial.around.clock.advance(100);
@@ -306,7 +264,7 @@ describe('a store that fails any number of times', () => {
   it('loses nothing, stores nothing twice, keeps order, and nothing is acknowledged that it has not stored', async () => {
     await forEachSeed(60, async (seed) => {
       const random = new SeededRandom(seed);
-      const trial = await Trial.open();
+      const trial = await LaneTrial.open();
       const lamp = await trial.stored('lamp', subscriptionTo('a/#'));
       const door = await trial.stored('door', subscriptionTo('a/+'), subscriptionTo('a/1', { qos: 1 }));
       const here = trial.volatile('here', subscriptionTo('#'));
@@ -328,7 +286,8 @@ describe('a store that fails any number of times', () => {
           if (!stored.has(message)) throw new Error(`${text} was acknowledged before it was stored`);
           finished.push(`${text} ${reasonCode}`);
         };
-        trial.lane.push({ message, ingress: undefined, isRefusable: true, finish });
+        const rest = { ingress: undefined, uid: `uid ${text}`, isRefusable: true, fenced: () => {} };
+        trial.lane.push({ message, ...rest, finish });
         if (random.oneIn(3)) await trial.around.clock.advance(random.below(100));
       }
       await trial.around.clock.advance(600_000);
@@ -339,18 +298,13 @@ describe('a store that fails any number of times', () => {
   });
 
   it('pushes to the owner exactly what it stored', async () => {
-    const trial = await Trial.open();
+    const trial = await LaneTrial.open();
     const claim = await trial.stored('lamp', subscriptionTo('a', { qos: 1, subscriptionIdentifier: 9 }));
     const pushes: { entry: QueueEntry; sentSeq: number }[] = [];
     const push = (entry: QueueEntry, sentSeq: number): number => pushes.push({ entry, sentSeq });
     trial.sessions.set('lamp', { claim, push } as unknown as Session);
     let failures = 4;
-    trial.meet = (call) => {
-      if (call.name === 'queues.enqueue' && failures-- > 0) {
-        call.do();
-        call.fail();
-      } else call.answer();
-    };
+    trial.meet = (call) => (call.name === 'queues.enqueue' && failures-- > 0 ? call.fail() : call.answer());
     trial.push(messageOn('a', 'hello', { qos: 2 }));
     await trial.around.clock.advance(10_000);
     const [stored] = unfenced(await trial.behind.queues.read(claim, 1, 10)).entries;

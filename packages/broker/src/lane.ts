@@ -13,7 +13,7 @@ import { ReasonCode } from '@skein/protocol';
 import type { Drops } from './drops.ts';
 import type { Message } from './message.ts';
 import { type Persistence, persist } from './persist.ts';
-import type { Clock, Enqueue, EnqueueOutcome, InboundId, Store } from './ports.ts';
+import type { Clock, Enqueue, EnqueueOutcome, Ingress, Owner, Store } from './ports.ts';
 import type { Match, Router, StoredTarget } from './router.ts';
 import type { Session } from './session/session.ts';
 
@@ -22,7 +22,9 @@ export interface Incoming {
   /** Undefined only keeps a place in the order: it is finished when all before it are. */
   readonly message: Message | undefined;
   /** To be noted before the message is published: a QoS 2 message of a stored Session. */
-  readonly ingress: InboundId | undefined;
+  readonly ingress: Ingress | undefined;
+  /** Names the message if it must not arrive twice, however often it is published. */
+  readonly uid: string | undefined;
   /** Whether its publisher can be told that a queue is full. */
   readonly isRefusable: boolean;
   /** Called once: the message is stored, or handed over, wherever it belongs; or why it is not. */
@@ -40,6 +42,8 @@ export interface LaneSurroundings {
   readonly persistence: Persistence;
   readonly refuseWhenFull: boolean;
   readonly nodeId: string;
+  /** What the uids made here begin with: new with every start of a node. */
+  readonly uidPrefix: string;
   /** The Session of a Client connected here. */
   sessionOf(clientId: string): Session | undefined;
   /** Counts copies accepted into queues. */
@@ -52,16 +56,43 @@ const nothing: readonly EnqueueOutcome[] = [];
 
 /** Messages in one batch. */
 const batchMax = 4096;
+/** Uids remembered: many times what can be under way on one node. */
+const recentUidsMax = 65_536;
+
+/** The last uids, at least half of as many as it may hold. */
+class RecentUids {
+  #recent = new Set<string>();
+  #before = new Set<string>();
+
+  has(uid: string): boolean {
+    return this.#recent.has(uid) || this.#before.has(uid);
+  }
+
+  add(uid: string): void {
+    this.#recent.add(uid);
+    if (this.#recent.size < recentUidsMax / 2) return;
+    this.#before = this.#recent;
+    this.#recent = new Set();
+  }
+}
 
 /** Carries messages from publishers to queues and Clients. */
 export class Lane {
   readonly #around: LaneSurroundings;
+  /** Messages that Clients here have had and must not get again: what dedupes for Sessions that are not stored. */
+  readonly #handedOver = new RecentUids();
   #gathered: Incoming[] = [];
+  #uids = 0;
   #busy = false;
   #idle: (() => void)[] = [];
 
   constructor(surroundings: LaneSurroundings) {
     this.#around = surroundings;
+  }
+
+  /** A name that no other message of this cluster has. */
+  newUid(): string {
+    return `${this.#around.uidPrefix}${(this.#uids++).toString(36)}`;
   }
 
   /** Adds a message behind all others. Its bytes must be its own by now. */
@@ -70,6 +101,14 @@ export class Lane {
     if (this.#busy) return;
     this.#busy = true;
     this.#around.clock.endOfTurn(() => void this.#run().catch((error: unknown) => this.#stopped(error)));
+  }
+
+  /** Resolves when all that was pushed until now has passed. */
+  passed(): Promise<void> {
+    return new Promise((resolve) => {
+      const finish = (): void => resolve();
+      this.push({ message: undefined, ingress: undefined, uid: undefined, isRefusable: false, finish, fenced: finish });
+    });
   }
 
   /** Resolves when nothing is under way. */
@@ -106,7 +145,7 @@ export class Lane {
       const match = message === undefined ? undefined : router.match(message.topic);
       matches.push(match);
       if (message === undefined || match === undefined || message.qos === 0 || match.stored.length === 0) continue;
-      enqueues.push({ message, targets: match.stored, isRefusable: incoming.isRefusable });
+      enqueues.push({ message, targets: match.stored, isRefusable: incoming.isRefusable, uid: incoming.uid });
     }
     const outcomes =
       enqueues.length === 0 ? [] : await persist(persistence, 'enqueue', () => store.queues.enqueue(enqueues));
@@ -137,7 +176,7 @@ export class Lane {
     for (const incoming of batch) if (incoming.ingress !== undefined) noted.push(incoming);
     if (noted.length === 0) return undefined;
     const { store, persistence } = this.#around;
-    const ids = noted.map(({ ingress }) => ingress as InboundId);
+    const ids = noted.map(({ ingress }) => ingress as Ingress);
     const answers = await persist(persistence, 'ingress', () => store.inbound.ingress(ids));
     const fenced = noted.filter((_, i) => answers[i] === 'fenced');
     return fenced.length === 0 ? undefined : new Set(fenced);
@@ -147,7 +186,10 @@ export class Lane {
   async #retain(batch: readonly Incoming[], fenced: ReadonlySet<Incoming> | undefined): Promise<void> {
     const messages: Message[] = [];
     for (const incoming of batch) {
-      if (incoming.message?.retain && !fenced?.has(incoming)) messages.push(incoming.message);
+      const { message, uid } = incoming;
+      if (!message?.retain || fenced?.has(incoming)) continue;
+      // An old message that comes again must not put an old value back.
+      if (uid === undefined || !this.#handedOver.has(uid)) messages.push(message);
     }
     if (messages.length === 0) return;
     const { store, persistence } = this.#around;
@@ -157,23 +199,25 @@ export class Lane {
 
   /** Hands a message to the Clients here, and tells the publisher's side what to answer. */
   #deliver(
-    { message, isRefusable }: Incoming,
+    { message, isRefusable, uid }: Incoming,
     match: Match,
     outcomes: readonly EnqueueOutcome[] | undefined,
     isEnqueued: boolean,
   ): ReasonCode {
     if (message === undefined || outcomes === undefined) return ReasonCode.quotaExceeded;
-    if (message.qos === 0) return this.deliverQos0(message, match);
+    const isRepeat = uid !== undefined && this.#handedOver.has(uid);
+    if (message.qos === 0) return isRepeat ? ReasonCode.success : this.#handOver(message, match, uid);
     if (isRefusable && this.#around.refuseWhenFull && match.volatile.some(({ session }) => session.isFull(message))) {
       return ReasonCode.quotaExceeded;
     }
-    let reached = 0;
-    for (const target of match.volatile) {
+    let reached = isRepeat ? 1 : 0;
+    for (const target of isRepeat ? [] : match.volatile) {
       const copy = target.session.clientId === message.publisherId ? target.own : target;
       if (copy === undefined) continue; // [MQTT-3.8.3-3]
       reached++;
       if (target.session.deliver(message, copy)) this.#around.queued(1);
     }
+    if (uid !== undefined) this.#handedOver.add(uid);
     if (isEnqueued) {
       for (const [i, outcome] of outcomes.entries()) {
         if (this.#stored(message, match.stored[i] as StoredTarget, outcome)) reached++;
@@ -181,6 +225,11 @@ export class Lane {
     }
     if (reached === 0) this.#around.drops.add(message.publisherId, 'no_subscriber');
     return reached === 0 ? ReasonCode.noMatchingSubscribers : ReasonCode.success;
+  }
+
+  #handOver(message: Message, match: Match, uid: string | undefined): ReasonCode {
+    if (uid !== undefined) this.#handedOver.add(uid);
+    return this.deliverQos0(message, match);
   }
 
   /** Hands a QoS 0 message to every connected Client that matches. */
@@ -198,19 +247,24 @@ export class Lane {
 
   /** @returns whether the message had a subscriber there */
   #stored(message: Message, target: StoredTarget, outcome: EnqueueOutcome): boolean {
-    const { drops, nodeId } = this.#around;
+    const { drops } = this.#around;
     switch (outcome.is) {
       case 'queued':
         this.#around.queued(1);
         drops.add(target.clientId, 'queue_full', outcome.dropped);
         drops.add(target.clientId, 'expired', outcome.expired);
-        if (outcome.owner === nodeId) this.#ownerOf(target)?.push(outcome.entry, outcome.sentSeq);
+        this.#ownerOf(target, outcome.owner)?.push(outcome.entry, outcome.sentSeq);
         return true;
       case 'qos0':
-        if (outcome.owner === nodeId) {
-          this.#ownerOf(target)?.sendQos0(message, outcome.entry.retain, outcome.entry.subscriptionIdentifiers);
-        }
+        this.#ownerOf(target, outcome.owner)?.sendQos0(
+          message,
+          outcome.entry.retain,
+          outcome.entry.subscriptionIdentifiers,
+        );
         return outcome.owner !== undefined;
+      case 'duplicate':
+        this.#ownerOf(target, outcome.owner)?.look();
+        return true;
       case 'full':
         drops.add(target.clientId, 'expired', outcome.expired);
         drops.add(target.clientId, 'queue_full');
@@ -227,8 +281,10 @@ export class Lane {
     }
   }
 
-  #ownerOf({ clientId, generation }: StoredTarget): Session | undefined {
+  /** The Session here that the store named as the owner; an earlier connection of it is not. */
+  #ownerOf({ clientId, generation }: StoredTarget, owner: Owner | undefined): Session | undefined {
+    if (owner?.node !== this.#around.nodeId) return undefined;
     const session = this.#around.sessionOf(clientId);
-    return session?.claim.generation === generation ? session : undefined;
+    return session?.claim.generation === generation && session.claim.epoch === owner.epoch ? session : undefined;
   }
 }

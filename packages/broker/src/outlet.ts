@@ -14,6 +14,7 @@ export const closeReasons = [
   'protocol_error',
   'session_taken_over',
   'slow_consumer',
+  'packet_too_large',
   'store_unavailable',
   'administrative',
   'server_shutting_down',
@@ -50,7 +51,10 @@ export interface Outlet {
   /** Learns what CONNECT agreed; called once, just before CONNACK is sent. */
   accepted(terms: Accepted): void;
 
-  /** Sends any packet but PUBLISH. A packet the Client's version has no word for is left out. */
+  /**
+   * Sends any packet but PUBLISH. A packet the Client's version has no word for is left out; one that would exceed its
+   * Maximum Packet Size goes without reasons in words, and if that does not help the connection ends [MQTT-3.1.2-24].
+   */
   send(packet: Packet): void;
 
   /**

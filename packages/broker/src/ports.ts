@@ -35,6 +35,8 @@ export interface StoredSubscription extends SubscriptionRequest {
 
 export interface Acquire {
   readonly clientId: string;
+  /** Names this one attempt: repeated under the same nonce, it gets the same answer. */
+  readonly nonce: string;
   readonly cleanStart: boolean;
   /** What CONNECT asked for, cut to the server's maximum; 0xFFFFFFFF never expires. */
   readonly sessionExpirySeconds: number;
@@ -62,8 +64,8 @@ export interface Acquired {
   readonly sentSeq: number;
   /** Seqs of QoS 2 messages whose PUBREC came and whose PUBREL is owed, in order. */
   readonly releases: readonly number[];
-  /** Packet Identifiers of QoS 2 messages received and not yet released by the Client. */
-  readonly inbound: readonly number[];
+  /** QoS 2 messages received and not yet released by the Client. */
+  readonly inbound: readonly InboundMessage[];
   /** Wills of earlier connections that are due; the acquirer publishes them first. */
   readonly wills: readonly DueWill[];
 }
@@ -102,6 +104,13 @@ export interface Sessions {
    * @see MQTT 5.0 §3.1.2.4, §3.1.4
    */
   acquire(request: Acquire): Promise<Acquired>;
+  /**
+   * Undoes an acquire whose outcome is unknown, if it happened and nobody has acquired the Session since: lets the
+   * Session go without its Will, and makes the Wills due again that the acquirer was to publish.
+   *
+   * @returns whether it had happened: who owned the Session before does so no more
+   */
+  abandon(clientId: string, nonce: string): Promise<boolean>;
   /** Lets a Session go when its Network Connection has ended; decides its will and whether it lives on. */
   release(request: Release): Promise<Released | Fenced>;
   /** @returns for each subscription, whether one with the same filter was replaced */
@@ -134,6 +143,11 @@ export interface Enqueue {
   readonly targets: readonly EnqueueTarget[];
   /** Whether the publisher can be told that a queue is full; if not, `refuse` is as `drop-new`. */
   readonly isRefusable: boolean;
+  /**
+   * Names a message that may be published again after a failure and must not arrive twice: at QoS 2, and a Will.
+   * Undefined where a repeat is a legal duplicate.
+   */
+  readonly uid: string | undefined;
 }
 
 export interface EnqueueTarget {
@@ -145,20 +159,28 @@ export interface EnqueueTarget {
   readonly retained?: boolean;
 }
 
+/** Who holds a Session: what is sent to an earlier connection of it would be sent for nothing. */
+export interface Owner {
+  readonly node: string;
+  readonly epoch: number;
+}
+
 /** What became of one message for one Session. */
 export type EnqueueOutcome =
   /** Stored. The owner may send it if seq ≤ sentSeq; else it reads when it comes to it. `dropped` older ones made room. */
   | {
       readonly is: 'queued';
       readonly entry: QueueEntry;
-      readonly owner: string | undefined;
+      readonly owner: Owner | undefined;
       readonly sentSeq: number;
       readonly dropped: number;
       /** Entries that were found expired and removed on the way. */
       readonly expired: number;
     }
   /** Granted QoS 0: to be passed to the owner at once, if there is one. */
-  | { readonly is: 'qos0'; readonly entry: QueueEntry; readonly owner: string | undefined }
+  | { readonly is: 'qos0'; readonly entry: QueueEntry; readonly owner: Owner | undefined }
+  /** This Session has had the message under this uid before; its owner may not have been told. */
+  | { readonly is: 'duplicate'; readonly owner: Owner | undefined }
   /** The Session has none of the filters any more. */
   | { readonly is: 'no_subscription' }
   /** There is no such generation any more. */
@@ -170,7 +192,8 @@ export type EnqueueOutcome =
 /** The queues of stored Sessions. */
 export interface Queues {
   /**
-   * Stores messages in the queues of Sessions, in order, all or nothing.
+   * Stores messages in the queues of Sessions, in order, all or nothing. Safe to repeat for messages with a uid; others
+   * may be stored twice by a repeat, which is a legal duplicate at QoS 1.
    *
    * @returns for each message, what became of it for each target; undefined for a message that was refused as a whole
    *   because a queue was full and the policy says so: nothing of it was stored
@@ -220,14 +243,27 @@ export interface Inbound2 {
    * @returns for each, 'fenced' if the Session is another connection's by now: the message must not be published,
    *   since the Client sends it again there
    */
-  ingress(received: readonly InboundId[]): Promise<readonly ('noted' | Fenced)[]>;
-  /** Forgets them, before PUBCOMP says so, or because the message was refused. Fenced by generation alone. */
-  release(released: readonly InboundId[]): Promise<void>;
+  ingress(received: readonly Ingress[]): Promise<readonly ('noted' | Fenced)[]>;
+  /** Notes that they are published everywhere: a repeat need not be published again. If the uid is still that one; may come late, or never. */
+  done(published: readonly Ingress[]): Promise<void>;
+  /** Forgets them, before PUBCOMP says so, or because the message was refused; if the uid is still that one. */
+  release(released: readonly Ingress[]): Promise<void>;
 }
 
-export interface InboundId {
+/** A QoS 2 message that a Session sends. */
+export interface Ingress {
   readonly claim: Claim;
   readonly packetId: number;
+  /** Under which the message is published, however often. */
+  readonly uid: string;
+}
+
+/** A QoS 2 message that a Session has sent, as its next owner finds it. */
+export interface InboundMessage {
+  readonly packetId: number;
+  readonly uid: string;
+  /** Whether it is known to be published everywhere; if not, a repeat is published again under the same uid. */
+  readonly isDone: boolean;
 }
 
 // Retained messages --------------------------------------------------------------------------------------------------

@@ -1,26 +1,34 @@
 // Retained messages for new Subscriptions [MQTT 3.3.1.3, 3.8.3.1].
 //
 // A filter may match a million of them. They are taken page by page and no faster than the Client takes them: the next
-// one waits until the window has room, so that nothing is dropped and nothing piles up. One Session is fed one
-// Subscription after the other.
+// one waits until the window has room, so that nothing is dropped and nothing piles up. To a stored Session what it
+// gets at QoS 1 or 2 goes through its queue, beside the queue's limits, and does not wait for the Client: it may leave
+// and come back. One Session is fed one Subscription after the other.
 
 import type { Message } from './message.ts';
+import { type Persistence, persist } from './persist.ts';
 import type { Store } from './ports.ts';
 import type { Session } from './session/session.ts';
 import type { Subscription } from './session/subscription.ts';
 
+/** What feeding takes. */
+export interface RetainedSurroundings {
+  readonly store: Pick<Store, 'retained' | 'queues'>;
+  readonly persistence: Persistence;
+  /** The Session of a Client connected here. */
+  sessionOf(clientId: string): Session | undefined;
+}
+
 /** Feeds retained messages to one Session. */
 export class RetainedFeed {
-  readonly #session: Session;
-  readonly #store: Pick<Store, 'retained' | 'queues'>;
+  readonly #around: RetainedSurroundings;
   readonly #failed: (error: unknown) => void;
   #subscriptions: Subscription[] = [];
   #busy = false;
 
   /** @param failed told when the store gave up on a feed; the Client has an incomplete set then */
-  constructor(session: Session, store: Pick<Store, 'retained' | 'queues'>, failed: (error: unknown) => void) {
-    this.#session = session;
-    this.#store = store;
+  constructor(around: RetainedSurroundings, failed: (error: unknown) => void) {
+    this.#around = around;
     this.#failed = failed;
   }
 
@@ -43,35 +51,47 @@ export class RetainedFeed {
   }
 
   async #feed(subscription: Subscription): Promise<void> {
-    for await (const page of this.#store.retained.match(subscription.topicFilter)) {
-      for (const message of page) {
-        await this.#session.outbound.whenRoomy();
-        if (!this.#isWanted(subscription)) return;
-        if (subscription.noLocal && message.publisherId === this.#session.clientId) continue; // [MQTT-3.8.3-3]
-        await this.#send(message, subscription);
-      }
+    const { session } = subscription;
+    const isQueued = session.stored && subscription.qos > 0;
+    for await (const page of this.#around.store.retained.match(subscription.topicFilter)) {
+      if (!this.#isWanted(subscription) && !isQueued) return;
+      if (isQueued) await this.#enqueue(page, subscription);
+      for (const message of page) if (!isQueued || message.qos === 0) await this.#deliver(message, subscription);
     }
   }
 
   /** Whether the Client is still there, and still subscribed. */
-  #isWanted(subscription: Subscription): boolean {
-    const { session } = subscription;
-    return !session.closed && session.subscriptions.get(subscription.topicFilter) === subscription;
+  #isWanted({ session, topicFilter }: Subscription): boolean {
+    return !session.closed && session.subscriptions.has(topicFilter);
   }
 
-  async #send(message: Message, subscription: Subscription): Promise<void> {
-    const { subscriptionIdentifier, topicFilter } = subscription;
+  /** Retain is 1: the message is sent because of a new Subscription [MQTT-3.3.1-8]. */
+  async #deliver(message: Message, subscription: Subscription): Promise<void> {
+    const { session, subscriptionIdentifier } = subscription;
+    await session.outbound.whenRoomy();
+    if (!this.#isWanted(subscription)) return;
+    if (subscription.noLocal && message.publisherId === session.clientId) return; // [MQTT-3.8.3-3]
     const identifiers = subscriptionIdentifier === undefined ? undefined : [subscriptionIdentifier];
-    const qos = Math.min(message.qos, subscription.qos);
-    // Retain is 1: the message is sent because of a new Subscription [MQTT-3.3.1-8].
-    if (qos === 0 || !this.#session.stored) {
-      this.#session.deliverCopy(message, qos, true, identifiers, true);
-      return;
-    }
-    const { clientId, generation } = this.#session.claim;
+    session.deliverCopy(message, Math.min(message.qos, subscription.qos), true, identifiers, true);
+  }
+
+  /**
+   * Puts messages into the queue of a stored Session, whether or not its Client is still there: the Session has been
+   * promised them. The queue's own look at its Subscriptions says whether it still wants them.
+   */
+  async #enqueue(page: readonly Message[], { session, topicFilter }: Subscription): Promise<void> {
+    const messages = page.filter(({ qos }) => qos > 0);
+    if (messages.length === 0) return;
+    const { clientId, generation } = session.claim;
     const targets = [{ clientId, generation, topicFilters: [topicFilter], retained: true }];
-    const [outcomes] = await this.#store.queues.enqueue([{ message, targets, isRefusable: false }]);
-    const outcome = outcomes?.[0];
-    if (outcome?.is === 'queued') this.#session.push(outcome.entry, outcome.sentSeq);
+    const { store, sessionOf, persistence } = this.#around;
+    const batch = messages.map((message) => ({ message, targets, isRefusable: false, uid: undefined }));
+    const outcomes = await persist(persistence, 'enqueue', () => store.queues.enqueue(batch));
+    const here = sessionOf(clientId);
+    for (const answer of outcomes) {
+      const outcome = answer?.[0];
+      if (outcome?.is !== 'queued' || outcome.owner?.epoch !== here?.claim.epoch) continue;
+      here?.push(outcome.entry, outcome.sentSeq);
+    }
   }
 }

@@ -5,7 +5,9 @@
 // nobody has put it anew.
 
 import { MqttError, ReasonCode, type Suback, type Subscribe, type Unsuback, type Unsubscribe } from '@skein/protocol';
+import type { Lane } from './lane.ts';
 import type { Limits } from './limits.ts';
+import type { Persistence } from './persist.ts';
 import { type Authorizer, type Fenced, type Store, StoreUnavailable } from './ports.ts';
 import { RetainedFeed } from './retained.ts';
 import type { Router } from './router.ts';
@@ -19,6 +21,10 @@ export interface SubscribeSurroundings {
   readonly router: Router;
   readonly authorizer: Authorizer;
   readonly limits: Limits;
+  readonly lane: Lane;
+  readonly persistence: Persistence;
+  /** The Session of a Client connected here. */
+  sessionOf(clientId: string): Session | undefined;
 }
 
 /** What serving one Client's SUBSCRIBE and UNSUBSCRIBE packets takes. */
@@ -35,9 +41,6 @@ export interface RequestsOf {
   readonly failed: (error: unknown) => void;
 }
 
-/** Packets of one Client that may wait for the one being served. */
-const waitingMax = 16;
-
 /** The SUBSCRIBE and UNSUBSCRIBE packets of one Client, in order. */
 export class Requests {
   readonly #of: RequestsOf;
@@ -47,27 +50,30 @@ export class Requests {
 
   constructor(of: RequestsOf) {
     this.#of = of;
-    this.#feed = new RetainedFeed(of.session, of.around.store, of.failed);
+    this.#feed = new RetainedFeed(of.around, of.failed);
   }
 
   /** @throws MqttError if the whole packet is in error */
   add(packet: Subscribe | Unsubscribe): void {
     if (packet.type === 'subscribe') checkSubscribe(packet);
     this.#waiting.push(packet);
-    if (this.#waiting.length >= waitingMax) this.#of.hold(true);
     if (this.#busy) return;
     this.#busy = true;
+    // What comes behind a SUBSCRIBE is looked at when it is served: nobody expects a Client's packets to change places.
+    this.#of.hold(true);
     this.#serve().catch(this.#of.failed);
   }
 
   async #serve(): Promise<void> {
-    const { session, fenced, hold } = this.#of;
+    const { around, session, fenced, hold } = this.#of;
+    // Nor may what came before it be overtaken.
+    if (session.inbound.isBusy) await around.lane.passed();
     for (let next = this.#waiting.shift(); next !== undefined && !session.closed; next = this.#waiting.shift()) {
-      if (this.#waiting.length < waitingMax / 2) hold(false);
       const answer = next.type === 'subscribe' ? await this.#subscribe(next) : await this.#unsubscribe(next);
       if (answer === 'fenced') fenced();
     }
     this.#busy = false;
+    hold(false);
   }
 
   async #subscribe(packet: Subscribe): Promise<undefined | Fenced> {
@@ -84,8 +90,9 @@ export class Requests {
     }
     for (const subscription of granted) around.router.subscribe(subscription, session.subscribe(subscription));
     send({ type: 'suback', packetId, reasonCodes, properties: undefined });
-    for (const [i, subscription] of granted.entries()) {
-      const { retainHandling } = subscription;
+    for (const [i, { retainHandling, topicFilter }] of granted.entries()) {
+      // The same filter may stand there twice: each is served as if it had come by itself [MQTT-3.8.4-5].
+      const subscription = session.subscriptions.get(topicFilter) as Subscription;
       // [MQTT-3.3.1-9, MQTT-3.3.1-10, MQTT-3.3.1-11]
       if (retainHandling === 0 || (retainHandling === 1 && isNew[i])) this.#feed.add(subscription);
     }
@@ -149,7 +156,12 @@ async function put(
   subscriptions: readonly Subscription[],
 ): Promise<readonly boolean[] | Fenced | 'unavailable'> {
   if (!session.stored || subscriptions.length === 0) {
-    return subscriptions.map(({ topicFilter }) => !session.subscriptions.has(topicFilter));
+    const seen = new Set<string>();
+    return subscriptions.map(({ topicFilter }) => {
+      const isNew = !session.subscriptions.has(topicFilter) && !seen.has(topicFilter);
+      seen.add(topicFilter);
+      return isNew;
+    });
   }
   const { clientId, generation } = session.claim;
   try {

@@ -34,6 +34,7 @@ export function publishWills(around: WillSurroundings, due: readonly DueWill[]):
     around.lane.push({
       message: messageOf(clientId, will, around.clock.nowMs()),
       ingress: undefined,
+      uid: `will-${claimed.generation}-${claimed.epoch}`,
       isRefusable: false,
       finish: (reasonCode) => finished(around, claimed, reasonCode),
       fenced: () => {}, // it has no Session to lose

@@ -9,7 +9,15 @@
 // close after us. A connection has no timer but a place on the wheel, and an idle one no memory but its fields.
 
 import type { Accepted, Client, CloseReason, Delivery, Message, Outlet } from '@skein/broker';
-import { Decoder, encode, MqttError, type Packet, ReasonCode, type TopicTable } from '@skein/protocol';
+import {
+  type AckProperties,
+  Decoder,
+  encode,
+  MqttError,
+  type Packet,
+  ReasonCode,
+  type TopicTable,
+} from '@skein/protocol';
 import { type DeliveryTerms, OutboundAliases, writeDelivery } from './delivery.ts';
 import { type Link, type Timed, ticksOf } from './keep-alive.ts';
 import type { Receiver, Transport } from './listen/transport.ts';
@@ -59,6 +67,8 @@ export class Connection implements Outlet, Receiver, Timed, OutboxOwner {
   readonly #outbox: Outbox;
   readonly #client: BrokerSide;
   #phase: Phase = 'awaiting-connect';
+  /** The largest packet that the Client takes, in bytes [MQTT-3.1.2-24]. */
+  #maximumPacketSize: number = Number.POSITIVE_INFINITY;
   /** Undefined until CONNECT is accepted, and after the end. */
   #terms: DeliveryTerms | undefined = undefined;
   #held = false;
@@ -130,7 +140,10 @@ export class Connection implements Outlet, Receiver, Timed, OutboxOwner {
         if (packet.type === 'publish') traffic.publishReceived += 1;
         else traffic.received[packet.type] += 1;
         // CONNECT came in time; from here the broker's own deadlines hold, until it has accepted the Client.
-        if (this.#terms === undefined) this.#silenceTicks = 0;
+        if (packet.type === 'connect') {
+          this.#silenceTicks = 0;
+          this.#maximumPacketSize = packet.properties?.maximumPacketSize ?? Number.POSITIVE_INFINITY;
+        }
         this.#client.receive(packet);
       }
       this.#decoder.settle();
@@ -171,10 +184,32 @@ export class Connection implements Outlet, Receiver, Timed, OutboxOwner {
     const slab = this.#outbox.open();
     const before = slab.length;
     encode(packet, version, slab);
+    if (slab.length - before > this.#maximumPacketSize) {
+      slab.length = before;
+      this.#sendShorter(packet);
+      return;
+    }
     if (slab.length === before) return;
     this.#around.traffic.sent[packet.type] += 1;
     if (packet.type === 'connack') this.#around.traffic.countConnack(packet.reasonCode);
     this.#outbox.appended(slab);
+  }
+
+  /** Reasons in words are the first thing to go [MQTT-3.4.2-2]; what is too long without them cannot be said at all. */
+  #sendShorter(packet: Packet): void {
+    const properties = 'properties' in packet ? (packet.properties as AckProperties | undefined) : undefined;
+    if (properties?.reasonString !== undefined || properties?.userProperties !== undefined) {
+      const { reasonString: _, userProperties: __, ...others } = properties;
+      this.send({ ...packet, properties: others } as Packet);
+    } else if (packet.type !== 'disconnect') {
+      // Somebody would wait for it for ever. Later, since the broker is in the middle of something.
+      this.#around.turn.endOfTurn(() => this.#giveUpTooLarge());
+    }
+  }
+
+  #giveUpTooLarge(): void {
+    this.send({ type: 'disconnect', reasonCode: ReasonCode.packetTooLarge, properties: undefined });
+    this.#lose('packet_too_large');
   }
 
   /** @inheritdoc */

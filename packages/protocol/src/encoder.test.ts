@@ -55,6 +55,15 @@ describe('what cannot be written', () => {
   });
 });
 
+describe('Binary Data', () => {
+  it('may take 65,535 bytes', () => {
+    const out = Slab.take();
+    encode({ ...publish, properties: { correlationData: new Uint8Array(65_535).fill(7) } }, 5, out);
+    // First byte, Remaining Length, topic, Packet Identifier, Property Length, identifier and length of the property.
+    expect(out.length).toBe(1 + 3 + 5 + 2 + 3 + 1 + 2 + 65_535 + 2);
+  });
+});
+
 describe('text', () => {
   it('may take 65,535 bytes', () => {
     const out = Slab.take();

@@ -110,7 +110,7 @@ function describeRead({ describe, it, expect }: TestWords, open: OpenTrial): voi
       await using trial = await open({ queueMaxMessages: 20_000 });
       const { claim } = await trial.subscribed('lamp', [subscriptionTo('a')]);
       const count = 10_000;
-      const one = { message: messageOn('a'), targets: [targetOf(claim, ['a'])], isRefusable: false };
+      const one = { message: messageOn('a'), targets: [targetOf(claim, ['a'])], isRefusable: false, uid: undefined };
       await trial.store.queues.enqueue(Array.from({ length: count }, () => one));
       const live = new Set([1, 2, 5000, 9999, 10_000]);
       const seqs = Array.from({ length: count }, (_, i) => i + 1).filter((seq) => !live.has(seq));

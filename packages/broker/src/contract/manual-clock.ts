@@ -53,10 +53,14 @@ export class ManualClock implements Clock {
 
   /** Ends this turn of the event loop, and those that follow from it, until nothing happens any more by itself. */
   async settle(): Promise<void> {
-    do {
-      this.endTurn();
-      for (let step = 0; step < breathSteps; step++) await undefined;
-    } while (this.#turn.length > 0);
+    do await this.breathe(breathSteps);
+    while (this.#turn.length > 0);
+  }
+
+  /** Ends this turn, and lets promises take some steps: perhaps not as many as they would. */
+  async breathe(steps: number): Promise<void> {
+    this.endTurn();
+    for (let step = 0; step < steps; step++) await undefined;
   }
 
   /** Runs what was asked for at the end of this turn. */

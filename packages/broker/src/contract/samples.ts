@@ -7,10 +7,13 @@ import type { Acquire, StoredSubscription } from '../ports.ts';
 /** The node that the suites acquire Sessions for. */
 export const thisNode = 'node-a';
 
-/** An acquire that resumes, or makes a stored Session that lives for an hour. */
+let nonces = 0;
+
+/** An acquire that resumes, or makes a stored Session that lives for an hour; another attempt each time. */
 export function acquireOf(clientId: string, fields: Partial<Acquire> = {}): Acquire {
   return {
     clientId,
+    nonce: `nonce-${nonces++}`,
     cleanStart: false,
     sessionExpirySeconds: 3600,
     will: undefined,

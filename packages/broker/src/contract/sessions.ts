@@ -1,14 +1,13 @@
-// What every store must do with Sessions: who owns one, whether it is resumed, when it ends [MQTT 3.1.2.4, 3.1.4, 4.1].
+// What every store must do with Sessions: who owns one, whether it is resumed, what it has subscribed to
+// [MQTT 3.1.2.4, 3.1.4, 3.8.4, 4.1].
 
-import { messageOn, subscriptionTo, willOn } from './samples.ts';
+import { acquireOf, messageOn, subscriptionTo, willOn } from './samples.ts';
 import { type OpenTrial, type TestWords, unfenced } from './trial.ts';
-
-const neverExpires = 0xffff_ffff;
 
 /** The suite of {@link Sessions}. */
 export function describeSessions(words: TestWords, open: OpenTrial): void {
   describeAcquire(words, open);
-  describeExpiry(words, open);
+  describeUnknownOutcome(words, open);
   describeGenerations(words, open);
   describeSubscriptions(words, open);
 }
@@ -36,7 +35,7 @@ function describeAcquire({ describe, it, expect }: TestWords, open: OpenTrial): 
     it('resumes the Session that a connection left behind, with all it had [MQTT-3.1.2-5]', async () => {
       await using trial = await open();
       const first = await trial.subscribed('lamp', [subscriptionTo('a', { subscriptionIdentifier: 7 })]);
-      await trial.store.inbound.ingress([{ claim: first.claim, packetId: 5 }]);
+      await trial.store.inbound.ingress([{ claim: first.claim, packetId: 5, uid: 'u5' }]);
       await trial.release(first);
       await trial.queue(first.claim, messageOn('a'));
 
@@ -48,7 +47,7 @@ function describeAcquire({ describe, it, expect }: TestWords, open: OpenTrial): 
         subscriptions: [subscriptionTo('a', { subscriptionIdentifier: 7 })],
         headSeq: 1,
         sentSeq: 0,
-        inbound: [5],
+        inbound: [{ packetId: 5, uid: 'u5', isDone: false }],
       });
       expect(second.claim.generation).toBe(first.claim.generation);
       expect(second.claim.epoch).toBeGreaterThan(first.claim.epoch);
@@ -59,7 +58,7 @@ function describeAcquire({ describe, it, expect }: TestWords, open: OpenTrial): 
       await using trial = await open();
       const first = await trial.subscribed('lamp', [subscriptionTo('a')]);
       await trial.queue(first.claim, messageOn('a'));
-      await trial.store.inbound.ingress([{ claim: first.claim, packetId: 5 }]);
+      await trial.store.inbound.ingress([{ claim: first.claim, packetId: 5, uid: 'u5' }]);
       await trial.release(first);
 
       const second = await trial.acquire('lamp', { cleanStart: true });
@@ -76,7 +75,9 @@ function describeAcquire({ describe, it, expect }: TestWords, open: OpenTrial): 
       expect(second).toMatchObject({ sessionPresent: true, previousOwner: 'node-a' });
       expect(second.claim.generation).toBe(first.claim.generation);
       expect(second.claim.epoch).toBeGreaterThan(first.claim.epoch);
-      expect(await trial.queue(second.claim, messageOn('a'))).toMatchObject({ owner: 'node-b' });
+      expect(await trial.queue(second.claim, messageOn('a'))).toMatchObject({
+        owner: { node: 'node-b', epoch: second.claim.epoch },
+      });
     });
 
     it('gives every connection of a Client a greater epoch, over generations and in the same millisecond', async () => {
@@ -107,7 +108,7 @@ function describeAcquire({ describe, it, expect }: TestWords, open: OpenTrial): 
       await using trial = await open();
       const { store } = trial;
       const old = await trial.subscribed('lamp', [subscriptionTo('a')], { will: willOn('will/old', 10) });
-      await trial.store.inbound.ingress([{ claim: old.claim, packetId: 1 }]);
+      await trial.store.inbound.ingress([{ claim: old.claim, packetId: 1, uid: 'u1' }]);
       const now = await trial.acquire('lamp', { will: willOn('will/new') });
       await trial.queue(now.claim, messageOn('a'));
 
@@ -117,11 +118,12 @@ function describeAcquire({ describe, it, expect }: TestWords, open: OpenTrial): 
       expect(
         await store.sessions.release({ claim: old.claim, sessionExpirySeconds: 0, will: 'publish', sentSeq: 9 }),
       ).toBe('fenced');
-      expect(await store.inbound.ingress([{ claim: old.claim, packetId: 2 }])).toEqual(['fenced']);
+      expect(await store.inbound.ingress([{ claim: old.claim, packetId: 2, uid: 'u2' }])).toEqual(['fenced']);
       expect(await store.wills.claim(10)).toEqual([]);
 
       const next = await trial.acquire('lamp');
-      expect(next).toMatchObject({ sessionPresent: true, subscriptions: [subscriptionTo('a')], inbound: [1] });
+      expect(next).toMatchObject({ sessionPresent: true, subscriptions: [subscriptionTo('a')] });
+      expect(next.inbound.map(({ packetId }) => packetId)).toEqual([1]);
       expect(next.wills).toMatchObject([{ will: { topic: 'will/new' } }]);
     });
 
@@ -133,7 +135,7 @@ function describeAcquire({ describe, it, expect }: TestWords, open: OpenTrial): 
       expect(await store.sessions.release({ claim, sessionExpirySeconds: 0, will: 'drop', sentSeq: 0 })).toBe('fenced');
       expect(await store.sessions.subscribe(claim, [subscriptionTo('b')])).toBe('fenced');
       expect(await store.queues.read(claim, 1, 1)).toBe('fenced');
-      expect(await store.inbound.ingress([{ claim, packetId: 1 }])).toEqual(['fenced']);
+      expect(await store.inbound.ingress([{ claim, packetId: 1, uid: 'u1' }])).toEqual(['fenced']);
       expect(await trial.acquire('lamp')).toMatchObject({
         sessionPresent: true,
         subscriptions: [subscriptionTo('a')],
@@ -151,125 +153,66 @@ function describeAcquire({ describe, it, expect }: TestWords, open: OpenTrial): 
   });
 }
 
-function describeExpiry({ describe, it, expect }: TestWords, open: OpenTrial): void {
-  describe('the Session Expiry Interval [MQTT-3.1.2-23]', () => {
-    it('keeps a Session up to its last moment, and no longer', async () => {
+function describeUnknownOutcome({ describe, it, expect }: TestWords, open: OpenTrial): void {
+  describe('an acquire whose outcome is unknown', () => {
+    it('gets the same answer when it is repeated', async () => {
       await using trial = await open();
-      const first = await trial.acquire('lamp');
-      await trial.release(first, { sessionExpirySeconds: 60 });
-      await trial.clock.advance(59_999);
-      const second = await trial.acquire('lamp');
-      expect(second.sessionPresent).toBe(true);
-      await trial.release(second, { sessionExpirySeconds: 60 });
-      await trial.clock.advance(60_000);
-      const third = await trial.acquire('lamp');
-      expect(third.sessionPresent).toBe(false);
-      expect(third.claim.generation === first.claim.generation).toBe(false);
+      await trial.release(await trial.acquire('lamp', { will: willOn('status/lamp', 100) }), { will: 'publish' });
+      const request = acquireOf('lamp', { cleanStart: true });
+      const first = await trial.store.sessions.acquire(request);
+      const second = await trial.store.sessions.acquire(request);
+      expect(second).toEqual(first);
+      expect(first.wills).toHaveLength(1);
+      unfenced(await trial.store.sessions.subscribe(first.claim, [subscriptionTo('a')]));
     });
 
-    it('does not run while the Client is connected', async () => {
+    it('can be abandoned: the Session is let go, without the Will of a connection that never was', async () => {
       await using trial = await open();
-      await trial.acquire('lamp', { sessionExpirySeconds: 1 });
-      await trial.clock.advance(3_600_000);
-      expect(await trial.store.sessions.ended(10)).toEqual([]);
-      expect(await trial.acquire('lamp')).toMatchObject({ sessionPresent: true });
-    });
-
-    it('never passes if it is 0xFFFFFFFF', async () => {
-      await using trial = await open();
-      const first = await trial.acquire('lamp', { sessionExpirySeconds: neverExpires });
-      await trial.release(first, { sessionExpirySeconds: neverExpires });
-      await trial.clock.advance(0xffff_ffff * 1000 * 10);
-      expect(await trial.store.sessions.ended(10)).toEqual([]);
-      expect((await trial.acquire('lamp')).sessionPresent).toBe(true);
-    });
-
-    it('is the one named at the end of the connection, shorter or longer than CONNECT asked', async () => {
-      await using trial = await open();
-      const short = await trial.acquire('short', { sessionExpirySeconds: 3600 });
-      const long = await trial.acquire('long', { sessionExpirySeconds: 1 });
-      await trial.release(short, { sessionExpirySeconds: 10 });
-      await trial.release(long, { sessionExpirySeconds: 3600 });
+      const { sessions, wills } = trial.store;
+      const request = acquireOf('lamp', { sessionExpirySeconds: 10, will: willOn('status/never') });
+      const { claim } = await sessions.acquire(request);
+      expect(await sessions.abandon('lamp', request.nonce)).toBe(true);
+      await sessions.abandon('lamp', request.nonce);
+      expect(await sessions.subscribe(claim, [subscriptionTo('a')])).toBe('fenced');
       await trial.clock.advance(10_000);
-      expect((await trial.acquire('short')).sessionPresent).toBe(false);
-      expect((await trial.acquire('long')).sessionPresent).toBe(true);
+      expect(await wills.claim(10)).toEqual([]);
+      expect(await sessions.ended(10)).toMatchObject([{ clientId: 'lamp' }]);
     });
 
-    it('of 0 ends the Session with its connection', async () => {
+    it('gives back, when it is abandoned, the Wills that it was to publish', async () => {
       await using trial = await open();
-      const first = await trial.acquire('lamp');
-      expect(await trial.release(first, { sessionExpirySeconds: 0 })).toEqual({ ended: true, willDueInMs: undefined });
-      expect((await trial.acquire('lamp')).sessionPresent).toBe(false);
+      await trial.acquire('lamp', { will: willOn('status/lamp') });
+      const request = acquireOf('lamp');
+      await trial.store.sessions.acquire(request);
+      await trial.store.sessions.abandon('lamp', request.nonce);
+      expect(await trial.store.wills.claim(10)).toMatchObject([{ will: { topic: 'status/lamp' } }]);
+      expect(await trial.store.wills.claim(10)).toEqual([]);
     });
 
-    it('of 0 ends it as well if the connection is taken over', async () => {
-      await using trial = await open();
-      const first = await trial.acquire('lamp', { sessionExpirySeconds: 0 });
-      const second = await trial.acquire('lamp', { sessionExpirySeconds: 0 });
-      expect(second).toMatchObject({ sessionPresent: false, previousOwner: 'node-a' });
-      expect(second.claim.generation === first.claim.generation).toBe(false);
-    });
-  });
-
-  describe('ended', () => {
-    it('names Sessions whose expiry has passed, with what they leave behind, until they are forgotten', async () => {
+    it('is left alone by an abandon that comes after the Session was acquired again, or was never acquired', async () => {
       await using trial = await open();
       const { sessions } = trial.store;
-      const lamp = await trial.subscribed('lamp', [subscriptionTo('a'), subscriptionTo('b/#')]);
-      await trial.release(lamp, { sessionExpirySeconds: 5 });
-      await trial.queue(lamp.claim, messageOn('a', '1'));
-      await trial.queue(lamp.claim, messageOn('a', '2'));
-      await trial.clock.advance(4999);
-      expect(await sessions.ended(10)).toEqual([]);
-      await trial.clock.advance(1);
-
-      const ended = await sessions.ended(10);
-      expect(ended).toEqual([
-        { clientId: 'lamp', generation: lamp.claim.generation, undelivered: 2, topicFilters: ['a', 'b/#'] },
-      ]);
-      expect(await sessions.ended(10)).toEqual(ended);
-      expect(await sessions.count()).toBe(0);
-      await sessions.forget(ended);
-      await sessions.forget(ended);
-      expect(await sessions.ended(10)).toEqual([]);
+      expect(await sessions.abandon('lamp', 'never-was')).toBe(false);
+      const request = acquireOf('lamp');
+      await sessions.acquire(request);
+      const { claim } = await trial.acquire('lamp', { will: willOn('status/lamp') });
+      expect(await sessions.abandon('lamp', request.nonce)).toBe(false);
+      unfenced(await sessions.subscribe(claim, [subscriptionTo('a')]));
+      expect(await trial.release({ claim }, { will: 'publish' })).toMatchObject({ willDueInMs: 0 });
     });
 
-    it('names a stored generation that release or Clean Start has ended', async () => {
+    it('leaves the Session as it was, but for who owns it', async () => {
       await using trial = await open();
-      const released = await trial.acquire('released');
-      await trial.release(released, { sessionExpirySeconds: 0 });
-      const replaced = await trial.acquire('replaced');
-      await trial.acquire('replaced', { cleanStart: true });
-      const generations = (await trial.store.sessions.ended(10)).map(({ generation }) => generation);
-      expect(generations.sort()).toEqual([released.claim.generation, replaced.claim.generation].sort());
-    });
-
-    it('leaves alone a Session whose Client has come back, or has come back and gone again', async () => {
-      await using trial = await open();
-      await trial.release(await trial.acquire('back'), { sessionExpirySeconds: 5 });
-      await trial.release(await trial.acquire('again'), { sessionExpirySeconds: 5 });
-      await trial.clock.advance(4000);
-      await trial.acquire('back');
-      await trial.release(await trial.acquire('again'), { sessionExpirySeconds: 5 });
-      await trial.clock.advance(4000);
-      expect(await trial.store.sessions.ended(10)).toEqual([]);
-      await trial.clock.advance(1000);
-      expect(await trial.store.sessions.ended(10)).toMatchObject([{ clientId: 'again' }]);
-    });
-
-    it('takes no more at once than it is asked for, and gets to all of them', async () => {
-      await using trial = await open();
-      for (let i = 0; i < 25; i++) await trial.release(await trial.acquire(`c${i}`), { sessionExpirySeconds: 1 });
-      await trial.clock.advance(1000);
-      const clientIds = new Set<string>();
-      for (let calls = 0; calls < 3; calls++) {
-        const ended = await trial.store.sessions.ended(10);
-        expect(ended).toHaveLength(calls < 2 ? 10 : 5);
-        for (const { clientId } of ended) clientIds.add(clientId);
-        await trial.store.sessions.forget(ended);
-      }
-      expect(clientIds.size).toBe(25);
-      expect(await trial.store.sessions.count()).toBe(0);
+      const first = await trial.subscribed('lamp', [subscriptionTo('a')]);
+      await trial.queue(first.claim, messageOn('a', '1'));
+      await trial.release(first, { sentSeq: 0 });
+      const request = acquireOf('lamp');
+      await trial.store.sessions.acquire(request);
+      await trial.store.sessions.abandon('lamp', request.nonce);
+      await trial.queue(first.claim, messageOn('a', '2'));
+      const second = await trial.acquire('lamp');
+      expect(second).toMatchObject({ sessionPresent: true, sentSeq: 0, subscriptions: [subscriptionTo('a')] });
+      expect(await trial.readAll(second.claim)).toHaveLength(2);
     });
   });
 }
@@ -280,7 +223,7 @@ function describeGenerations({ describe, it, expect }: TestWords, open: OpenTria
       await using trial = await open();
       expect((await trial.acquire('a', { sessionExpirySeconds: 0 })).stored).toBe(false);
       expect((await trial.acquire('b', { sessionExpirySeconds: 1 })).stored).toBe(true);
-      expect((await trial.acquire('c', { sessionExpirySeconds: neverExpires })).stored).toBe(true);
+      expect((await trial.acquire('c', { sessionExpirySeconds: 0xffff_ffff })).stored).toBe(true);
     });
 
     it('stays as it is when a stored Session is resumed with Session Expiry 0, and ends with that connection', async () => {

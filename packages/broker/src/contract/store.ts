@@ -4,7 +4,9 @@
 // promise; what only this or that store promises (how long it takes, how durable it is) is tested beside that store.
 
 import { describeDeliveries } from './deliveries.ts';
+import { describeExpiry } from './expiry.ts';
 import { describeInbound2 } from './inbound2.ts';
+import { describeQueueLimits } from './queue-limits.ts';
 import { describeEnqueue } from './queues.ts';
 import { describeRetained } from './retained.ts';
 import { describeRoutes } from './routes.ts';
@@ -23,8 +25,10 @@ export function describeStore(words: TestWords, name: string, make: MakeStore): 
   const open: OpenTrial = (limits) => StoreTrial.open(make, limits);
   words.describe(name, () => {
     describeSessions(words, open);
+    describeExpiry(words, open);
     describeWills(words, open);
     describeEnqueue(words, open);
+    describeQueueLimits(words, open);
     describeDeliveries(words, open);
     describeInbound2(words, open);
     describeRetained(words, open);

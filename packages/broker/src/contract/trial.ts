@@ -103,7 +103,7 @@ export class StoreTrial implements AsyncDisposable {
     topicFilters: readonly string[] = [message.topic],
   ): Promise<EnqueueOutcome | undefined> {
     const [outcomes] = await this.store.queues.enqueue([
-      { message, targets: [targetOf(claim, topicFilters)], isRefusable: true },
+      { message, targets: [targetOf(claim, topicFilters)], isRefusable: true, uid: undefined },
     ]);
     return outcomes?.[0];
   }

@@ -1,7 +1,8 @@
 // What every store must do with Will Messages: due once, or cancelled, never both [MQTT 3.1.2.5, 3.1.3.2.2].
 
-import { willOn } from './samples.ts';
-import type { OpenTrial, TestWords } from './trial.ts';
+import type { DueWill } from '../ports.ts';
+import { textOf, willOn } from './samples.ts';
+import type { OpenTrial, StoreTrial, TestWords } from './trial.ts';
 
 /** The suite of {@link Wills}, and of what acquire and release do to a Will. */
 export function describeWills({ describe, it, expect }: TestWords, open: OpenTrial): void {
@@ -17,7 +18,7 @@ export function describeWills({ describe, it, expect }: TestWords, open: OpenTri
       await using trial = await open();
       const asked = { will: willOn('status/lamp'), username: 'ada' };
       await trial.release(await trial.acquire('lamp', asked), { will: 'publish' });
-      expect(await trial.store.wills.claim(10)).toMatchObject([{ clientId: 'lamp', username: 'ada' }]);
+      expect(await published(trial)).toMatchObject([{ clientId: 'lamp', username: 'ada' }]);
       await trial.acquire('lamp', asked);
       expect((await trial.acquire('lamp', { username: 'bob' })).wills).toMatchObject([{ username: 'ada' }]);
     });
@@ -52,9 +53,9 @@ export function describeWills({ describe, it, expect }: TestWords, open: OpenTri
         ended: true,
         willDueInMs: 0,
       });
-      expect(await trial.store.wills.claim(10)).toMatchObject([{ clientId: 'now' }]);
+      expect(await published(trial)).toMatchObject([{ clientId: 'now' }]);
       await trial.clock.advance(20_000);
-      expect(await trial.store.wills.claim(10)).toMatchObject([{ clientId: 'soon' }]);
+      expect(await published(trial)).toMatchObject([{ clientId: 'soon' }]);
     });
   });
 
@@ -75,7 +76,8 @@ export function describeWills({ describe, it, expect }: TestWords, open: OpenTri
       await trial.release(first, { will: 'publish' });
       const second = await trial.acquire('lamp', { cleanStart: true });
       expect(second.wills).toMatchObject([{ ...first.claim, will: { topic: 'status/lamp' } }]);
-      await trial.clock.advance(10_000);
+      await trial.store.wills.done(second.wills);
+      await trial.clock.advance(100_000);
       expect(await trial.store.wills.claim(10)).toEqual([]);
     });
 
@@ -153,7 +155,35 @@ export function describeWills({ describe, it, expect }: TestWords, open: OpenTri
       expect(await trial.store.wills.claim(3)).toMatchObject([{ clientId: 'c5' }]);
     });
 
-    it('gives a Will that was claimed to no later connection, and leaves that connection its own', async () => {
+    it('offers a Will again if nobody says that it is published, for the answer may have been lost', async () => {
+      await using trial = await open();
+      await trial.release(await trial.acquire('lamp', { will: willOn('status/lamp') }), { will: 'publish' });
+      const first = await trial.store.wills.claim(10);
+      await trial.clock.advance(60_000);
+      expect(await trial.store.wills.claim(10)).toMatchObject(first);
+      await trial.store.wills.done(first);
+      await trial.clock.advance(60_000);
+      expect(await trial.store.wills.claim(10)).toEqual([]);
+    });
+
+    it('gives Wills that are claimed and not done to the next connection as well, oldest first', async () => {
+      await using trial = await open();
+      for (const text of ['1', '2']) {
+        const lamp = await trial.acquire('lamp', { will: willOn('status/lamp', 0, text), cleanStart: true });
+        if (text === '2') expect(lamp.wills.map(({ will }) => textOf(will))).toEqual(['1']);
+        await trial.release(lamp, { will: 'publish' });
+        await trial.store.wills.claim(10);
+      }
+      const third = await trial.acquire('lamp', { will: willOn('status/lamp', 0, '3') });
+      expect(third.wills.map(({ will }) => textOf(will))).toEqual(['1', '2']);
+      await trial.store.wills.done(third.wills.slice(0, 1));
+      const fourth = await trial.acquire('lamp');
+      expect(fourth.wills.map(({ will }) => textOf(will))).toEqual(['2', '3']);
+      await trial.store.wills.done(fourth.wills);
+      expect((await trial.acquire('lamp')).wills).toEqual([]);
+    });
+
+    it('gives a Will that is done to no later connection, and leaves that connection its own', async () => {
       await using trial = await open();
       await trial.release(await trial.acquire('lamp', { will: willOn('status/lamp') }), { will: 'publish' });
       const claimed = await trial.store.wills.claim(10);
@@ -165,4 +195,11 @@ export function describeWills({ describe, it, expect }: TestWords, open: OpenTri
       expect(await trial.store.wills.claim(10)).toMatchObject([{ will: { topic: 'status/again' } }]);
     });
   });
+}
+
+/** Claims the Wills that are due, and says that they are published. */
+async function published(trial: StoreTrial): Promise<readonly DueWill[]> {
+  const due = await trial.store.wills.claim(10);
+  await trial.store.wills.done(due);
+  return due;
 }

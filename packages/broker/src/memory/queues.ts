@@ -15,7 +15,8 @@ import type {
   EnqueueOutcome,
   EnqueueTarget,
   Fenced,
-  InboundId,
+  Ingress,
+  Owner,
   QueueAck,
   QueueEntry,
   QueueRead,
@@ -30,6 +31,10 @@ const readStepsMax = 4096;
 const readBytesMax = 1024 * 1024;
 /** What an entry costs beside its payload and topic, roughly. */
 const entryOverheadBytes = 100;
+/** rule: QoS 2. Nobody publishes a message again after this. */
+const horizonMs = 5 * 60 * 1000;
+/** Uids remembered for a Session; more than can be on their way to it at once. */
+const seenMax = 10_000;
 
 /** @see Queues.enqueue */
 export function enqueue(
@@ -37,15 +42,16 @@ export function enqueue(
   batch: readonly Enqueue[],
   nowMs: number,
 ): readonly (readonly EnqueueOutcome[] | undefined)[] {
-  return batch.map(({ message, targets, isRefusable }) => {
+  return batch.map((item) => {
+    const { targets, isRefusable } = item;
     if (
       isRefusable &&
       state.limits.queueFull === 'refuse' &&
-      targets.some((target) => wouldOverflow(state, message, target, nowMs))
+      targets.some((target) => wouldOverflow(state, item, target, nowMs))
     ) {
       return undefined;
     }
-    return targets.map((target) => enqueueOne(state, message, target, nowMs));
+    return targets.map((target) => enqueueOne(state, item, target, nowMs));
   });
 }
 
@@ -113,24 +119,39 @@ export function rec(state: MemoryState, recs: readonly QueueAck[]): void {
 }
 
 /** @see Inbound2.ingress */
-export function ingress(state: MemoryState, received: readonly InboundId[]): ('noted' | Fenced)[] {
-  return received.map(({ claim, packetId }) => {
+export function ingress(state: MemoryState, received: readonly Ingress[]): ('noted' | Fenced)[] {
+  return received.map(({ claim, packetId, uid }) => {
     const record = claimed(state, claim);
-    record?.inbound.add(packetId);
+    record?.inbound.set(packetId, { uid, isDone: false });
     return record === undefined ? 'fenced' : 'noted';
   });
 }
 
-/** @see Inbound2.release */
-export function releaseInbound(state: MemoryState, released: readonly InboundId[]): void {
-  for (const { claim, packetId } of released) {
-    generationOf(state, claim.clientId, claim.generation)?.inbound.delete(packetId);
+/** @see Inbound2.done */
+export function doneInbound(state: MemoryState, published: readonly Ingress[]): void {
+  for (const { claim, packetId, uid } of published) {
+    const message = generationOf(state, claim.clientId, claim.generation)?.inbound.get(packetId);
+    if (message?.uid === uid) message.isDone = true;
   }
 }
 
-function enqueueOne(state: MemoryState, message: Message, target: EnqueueTarget, nowMs: number): EnqueueOutcome {
+/** @see Inbound2.release */
+export function releaseInbound(state: MemoryState, released: readonly Ingress[]): void {
+  for (const { claim, packetId, uid } of released) {
+    const inbound = generationOf(state, claim.clientId, claim.generation)?.inbound;
+    if (inbound?.get(packetId)?.uid === uid) inbound.delete(packetId);
+  }
+}
+
+function enqueueOne(
+  state: MemoryState,
+  { message, uid }: Enqueue,
+  target: EnqueueTarget,
+  nowMs: number,
+): EnqueueOutcome {
   const record = generationOf(state, target.clientId, target.generation);
   if (record === undefined) return { is: 'no_session' };
+  if (uid !== undefined && record.seen.has(uid)) return { is: 'duplicate', owner: ownerOf(record) };
   const subscriptions = subscriptionsOf(record, target.topicFilters);
   if (subscriptions.length === 0) return { is: 'no_subscription' };
   const wanted = subscriptions.filter(({ noLocal }) => !(noLocal && message.publisherId === record.clientId));
@@ -144,7 +165,10 @@ function enqueueOne(state: MemoryState, message: Message, target: EnqueueTarget,
     retain: target.retained === true || (message.retain && wanted.some(({ retainAsPublished }) => retainAsPublished)),
     subscriptionIdentifiers: identifiersOf(wanted),
   };
-  if (qos === 0) return { is: 'qos0', entry, owner: record.owner };
+  if (qos === 0) {
+    if (uid !== undefined) see(record, uid, nowMs);
+    return { is: 'qos0', entry, owner: ownerOf(record) };
+  }
 
   const expired = isFull(state, record, message) ? removeExpired(record, nowMs) : 0;
   let dropped = 0;
@@ -155,6 +179,7 @@ function enqueueOne(state: MemoryState, message: Message, target: EnqueueTarget,
     }
   }
   if (expired + dropped > 0) advanceHead(record);
+  if (uid !== undefined) see(record, uid, nowMs);
   const size = record.queue.size + record.releases.size;
   record.queue.set(entry.seq, entry);
   record.queueBytes += bytesOf(message);
@@ -163,7 +188,20 @@ function enqueueOne(state: MemoryState, message: Message, target: EnqueueTarget,
   if (record.owner !== undefined && size < record.reserve && entry.seq > record.sentSeq) {
     record.sentSeq = entry.seq + record.reserve;
   }
-  return { is: 'queued', entry, owner: record.owner, sentSeq: record.sentSeq, dropped, expired };
+  return { is: 'queued', entry, owner: ownerOf(record), sentSeq: record.sentSeq, dropped, expired };
+}
+
+function ownerOf({ owner, epoch }: SessionRecord): Owner | undefined {
+  return owner === undefined ? undefined : { node: owner, epoch };
+}
+
+/** Remembers a uid as long as anybody may publish it again. */
+function see(record: SessionRecord, uid: string, nowMs: number): void {
+  record.seen.set(uid, nowMs);
+  for (const [oldest, seenMs] of record.seen) {
+    if (seenMs > nowMs - horizonMs && record.seen.size <= seenMax) break;
+    record.seen.delete(oldest);
+  }
 }
 
 function generationOf(state: MemoryState, clientId: string, generation: string): SessionRecord | undefined {
@@ -191,10 +229,11 @@ function identifiersOf(subscriptions: readonly StoredSubscription[]): readonly n
 }
 
 /** Whether a message would find the queue full and be refused for it; expired entries make room first. */
-function wouldOverflow(state: MemoryState, message: Message, target: EnqueueTarget, nowMs: number): boolean {
+function wouldOverflow(state: MemoryState, { message, uid }: Enqueue, target: EnqueueTarget, nowMs: number): boolean {
   if (target.retained === true) return false;
   const record = generationOf(state, target.clientId, target.generation);
   if (record === undefined || !isFull(state, record, message)) return false;
+  if (uid !== undefined && record.seen.has(uid)) return false;
   const granted = subscriptionsOf(record, target.topicFilters).some(
     ({ qos, noLocal }) => qos > 0 && !(noLocal && message.publisherId === record.clientId),
   );

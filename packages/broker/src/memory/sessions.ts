@@ -16,6 +16,8 @@ import type {
 } from '../ports.ts';
 import { type MemoryState, neverExpires, type PendingWill, type SessionRecord } from './state.ts';
 
+/** How long whoever claims a Will has to publish it. */
+const claimMs = 10_000;
 /** Most entries an owned Session is reserved ahead. */
 const reserveMax = 32;
 
@@ -30,8 +32,9 @@ export function claimed(state: MemoryState, claim: Claim): SessionRecord | undef
 /** @see Sessions.acquire */
 export function acquire(state: MemoryState, request: Acquire, generation: string, nowMs: number): Acquired {
   const before = state.sessions.get(request.clientId);
+  if (before?.acquired?.nonce === request.nonce && before.owner === request.owner) return before.acquired.answer;
   const present = before !== undefined && !request.cleanStart && goesOn(before, nowMs);
-  const wills = before === undefined ? [] : willsAtAcquire(before, present, nowMs);
+  const wills = willsAtAcquire(state, request.clientId, before, present, nowMs);
   const previousOwner = before?.owner;
   const epoch = Math.max(state.epoch + 1, nowMs * 1000);
   state.epoch = epoch;
@@ -50,7 +53,7 @@ export function acquire(state: MemoryState, request: Acquire, generation: string
   record.reserve = Math.min(request.receiveMaximum, reserveMax);
   record.sentSeq = Math.min(record.sentSeq, record.nextSeq - 1);
   record.earliestExpiryMs = 0; // entries above sentSeq may expire now: to be worked out anew
-  return {
+  const answer: Acquired = {
     claim: { clientId: record.clientId, generation: record.generation, epoch },
     stored: record.stored,
     sessionPresent: present,
@@ -59,9 +62,27 @@ export function acquire(state: MemoryState, request: Acquire, generation: string
     headSeq: record.headSeq,
     sentSeq: record.sentSeq,
     releases: [...record.releases],
-    inbound: [...record.inbound],
-    wills,
+    inbound: Array.from(record.inbound, ([packetId, { uid, isDone }]) => ({ packetId, uid, isDone })),
+    wills: wills.map((pending) => take(state, pending, nowMs)),
   };
+  record.acquired = { nonce: request.nonce, answer, wills };
+  return answer;
+}
+
+/** @see Sessions.abandon */
+export function abandon(state: MemoryState, clientId: string, nonce: string, nowMs: number): boolean {
+  const record = state.sessions.get(clientId);
+  if (record?.acquired?.nonce !== nonce || record.owner === undefined) return false;
+  const { answer, wills } = record.acquired;
+  const { claim, sentSeq } = answer;
+  for (const pending of wills) {
+    if (pending.state !== 'claimed') continue; // somebody has published it
+    pending.state = 'waiting';
+    pending.dueMs = nowMs;
+    state.wills.push(nowMs, pending);
+  }
+  release(state, { claim, sessionExpirySeconds: record.sessionExpirySeconds, will: 'drop', sentSeq }, nowMs);
+  return true;
 }
 
 /** @see Sessions.release */
@@ -82,9 +103,7 @@ export function release(state: MemoryState, request: Release, nowMs: number): Re
     // A Session that ends takes its Will's delay with it [MQTT-3.1.3-9].
     const delay = ended ? 0 : Math.min(will.properties?.willDelayInterval ?? 0, request.sessionExpirySeconds);
     willDueInMs = delay * 1000;
-    const pending = pend(record, will, nowMs + willDueInMs);
-    record.pendingWill = pending;
-    state.wills.push(pending.dueMs, pending);
+    pend(state, record, will, nowMs + willDueInMs);
   }
   if (ended) end(state, record);
   else if (request.sessionExpirySeconds !== neverExpires) {
@@ -147,9 +166,19 @@ export function claimWills(state: MemoryState, limit: number, nowMs: number): re
   while (due.length < limit) {
     const pending = state.wills.pop(nowMs);
     if (pending === undefined) break;
-    if (pending.state === 'waiting') due.push(take(pending));
+    // A claim that nobody has finished is void after a while: its node may be gone, or the answer lost.
+    if (pending.state !== 'over' && pending.dueMs <= nowMs) due.push(take(state, pending, nowMs));
   }
   return due;
+}
+
+/** @see Wills.done */
+export function doneWills(state: MemoryState, wills: readonly DueWill[]): void {
+  for (const { clientId, generation, epoch } of wills) {
+    for (const pending of state.pendingWills.get(clientId) ?? []) {
+      if (pending.generation === generation && pending.epoch === epoch) finish(state, pending);
+    }
+  }
 }
 
 function newRecord(request: Acquire, generation: string): SessionRecord {
@@ -170,10 +199,11 @@ function newRecord(request: Acquire, generation: string): SessionRecord {
     queueBytes: 0,
     earliestExpiryMs: Number.POSITIVE_INFINITY,
     releases: new Set(),
-    inbound: new Set(),
+    inbound: new Map(),
+    seen: new Map(),
+    acquired: undefined,
     will: undefined,
     username: undefined,
-    pendingWill: undefined,
   };
 }
 
@@ -186,31 +216,33 @@ function goesOn(record: SessionRecord, nowMs: number): boolean {
 }
 
 /**
- * What a new CONNECT does to the Will of the connection before it [MQTT-3.1.3-9, 3.1.2.5].
- * One whose time has come is returned, taken; one that the resumed Session makes void is gone.
+ * What a new CONNECT does to the Wills of the connections before it [MQTT-3.1.3-9, 3.1.2.5], oldest first.
+ * Those whose time has come are returned, also if somebody has claimed them and not finished: the newcomer's own
+ * messages must not be overtaken by them. One that the resumed Session makes void is gone.
  */
-function willsAtAcquire(record: SessionRecord, present: boolean, nowMs: number): DueWill[] {
-  const due: DueWill[] = [];
-  const waiting = record.pendingWill;
-  record.pendingWill = undefined;
-  if (waiting?.state === 'waiting') {
-    if (waiting.dueMs <= nowMs || !present) due.push(take(waiting));
-    else waiting.state = 'over';
+function willsAtAcquire(
+  state: MemoryState,
+  clientId: string,
+  record: SessionRecord | undefined,
+  present: boolean,
+  nowMs: number,
+): PendingWill[] {
+  for (const pending of [...(state.pendingWills.get(clientId) ?? [])]) {
+    if (pending.state !== 'waiting' || pending.dueMs <= nowMs) continue;
+    if (present) finish(state, pending);
+    else pending.dueMs = nowMs;
   }
-  if (record.owner !== undefined && record.will !== undefined) {
+  if (record?.owner !== undefined && record.will !== undefined) {
     // The old Network Connection ends by this very call. Its Will waits for nobody if it has no delay, or if
     // the Session ends with the connection; else the Client is back before the delay began.
     const delayed = (record.will.properties?.willDelayInterval ?? 0) > 0;
-    if (!delayed || !present) {
-      const pending = pend(record, record.will, nowMs);
-      due.push(take(pending));
-    }
+    if (!delayed || !present) pend(state, record, record.will, nowMs);
   }
-  return due;
+  return [...(state.pendingWills.get(clientId) ?? [])];
 }
 
-function pend(record: SessionRecord, will: PendingWill['will'], dueMs: number): PendingWill {
-  return {
+function pend(state: MemoryState, record: SessionRecord, will: PendingWill['will'], dueMs: number): void {
+  const pending: PendingWill = {
     clientId: record.clientId,
     generation: record.generation,
     epoch: record.epoch,
@@ -219,19 +251,33 @@ function pend(record: SessionRecord, will: PendingWill['will'], dueMs: number): 
     dueMs,
     state: 'waiting',
   };
+  const others = state.pendingWills.get(record.clientId);
+  if (others === undefined) state.pendingWills.set(record.clientId, [pending]);
+  else others.push(pending);
+  state.wills.push(dueMs, pending);
 }
 
-function take(pending: PendingWill): DueWill {
+function take(state: MemoryState, pending: PendingWill, nowMs: number): DueWill {
   pending.state = 'claimed';
+  pending.dueMs = nowMs + claimMs;
+  state.wills.push(pending.dueMs, pending);
   return pending;
+}
+
+function finish(state: MemoryState, pending: PendingWill): void {
+  pending.state = 'over';
+  const others = (state.pendingWills.get(pending.clientId) ?? []).filter((other) => other !== pending);
+  if (others.length === 0) state.pendingWills.delete(pending.clientId);
+  else state.pendingWills.set(pending.clientId, others);
 }
 
 /** Ends a generation. What it left elsewhere is dismantled later; a delayed Will is due at once [MQTT-3.1.3-9]. */
 function end(state: MemoryState, record: SessionRecord): void {
   state.sessions.delete(record.clientId);
-  if (record.pendingWill?.state === 'waiting' && record.pendingWill.dueMs > 0) {
-    record.pendingWill.dueMs = 0;
-    state.wills.push(0, record.pendingWill);
+  for (const pending of state.pendingWills.get(record.clientId) ?? []) {
+    if (pending.state !== 'waiting' || pending.generation !== record.generation || pending.dueMs === 0) continue;
+    pending.dueMs = 0;
+    state.wills.push(0, pending);
   }
   if (!record.stored) return;
   state.ended.set(record.generation, {

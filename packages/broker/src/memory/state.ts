@@ -4,7 +4,7 @@
 // the time as an argument and randomness from their caller, so that the same calls make the same state again.
 
 import type { Will } from '@skein/protocol';
-import type { EndedSession, QueueEntry, StoredSubscription } from '../ports.ts';
+import type { Acquired, EndedSession, QueueEntry, StoredSubscription } from '../ports.ts';
 import { Due } from './due.ts';
 import { RetainedTree } from './retained.ts';
 import { RouteTable } from './routes.ts';
@@ -40,13 +40,15 @@ export interface SessionRecord {
   earliestExpiryMs: number;
   /** Seqs whose PUBREC came, in the order they did; PUBREL is owed [MQTT-4.6.0-4]. */
   readonly releases: Set<number>;
-  /** Packet Identifiers received at QoS 2 and not released. */
-  readonly inbound: Set<number>;
+  /** QoS 2 messages received and not released, by Packet Identifier. */
+  readonly inbound: Map<number, { readonly uid: string; isDone: boolean }>;
+  /** Uids of messages it has had, oldest first, and when. */
+  readonly seen: Map<string, number>;
+  /** The last acquire, for its repeats. */
+  acquired: { readonly nonce: string; readonly answer: Acquired; readonly wills: readonly PendingWill[] } | undefined;
   /** The Will of the present Network Connection, and whose it is. */
   will: Will | undefined;
   username: string | undefined;
-  /** The Will of the last one, while it waits for its delay. */
-  pendingWill: PendingWill | undefined;
 }
 
 /** A Will on its way: due at a time, then claimed, then done. */
@@ -57,6 +59,7 @@ export interface PendingWill {
   readonly will: Will;
   readonly username: string | undefined;
   dueMs: number;
+  /** A claimed one is offered again after a while, unless it is done by then. */
   state: 'waiting' | 'claimed' | 'over';
 }
 
@@ -74,6 +77,8 @@ export class MemoryState {
   /** Ends of Sessions whose Client is away; a popped record counts only if its epoch is still the one noted. */
   readonly expiries: Due<{ readonly record: SessionRecord; readonly epoch: number }> = new Due();
   readonly wills: Due<PendingWill> = new Due();
+  /** Wills that are neither done nor cancelled, by Client Identifier, oldest first. */
+  readonly pendingWills: Map<string, PendingWill[]> = new Map();
   /** Generations to be dismantled, by generation. */
   readonly ended: Map<string, EndedSession> = new Map();
   readonly retained: RetainedTree = new RetainedTree();

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { describeStore } from '../contract/index.ts';
+import { describeStore, type MakeStore, type TestWords } from '../contract/index.ts';
 import { memoryStore } from './store.ts';
 
-describeStore({ describe, it, expect }, 'the memory store', async (clock, random, limits) =>
-  memoryStore(clock, random, limits),
-);
+const words: TestWords = { describe, it, expect };
+const make: MakeStore = async (clock, random, limits) => memoryStore(clock, random, limits);
+
+describeStore(words, 'the memory store', make);

@@ -19,6 +19,7 @@ export function memoryStore(clock: Clock, random: Random, limits: QueueLimits): 
   return {
     sessions: {
       acquire: async (request) => sessions.acquire(state, request, generation(), clock.nowMs()),
+      abandon: async (clientId, nonce) => sessions.abandon(state, clientId, nonce, clock.nowMs()),
       release: async (request) => sessions.release(state, request, clock.nowMs()),
       subscribe: async (claim, subscriptions) => sessions.subscribe(state, claim, subscriptions),
       unsubscribe: async (claim, topicFilters) => sessions.unsubscribe(state, claim, topicFilters),
@@ -34,6 +35,7 @@ export function memoryStore(clock: Clock, random: Random, limits: QueueLimits): 
     },
     inbound: {
       ingress: async (received) => queues.ingress(state, received),
+      done: async (published) => queues.doneInbound(state, published),
       release: async (released) => queues.releaseInbound(state, released),
     },
     retained: {
@@ -50,7 +52,7 @@ export function memoryStore(clock: Clock, random: Random, limits: QueueLimits): 
     },
     wills: {
       claim: async (limit) => sessions.claimWills(state, limit, clock.nowMs()),
-      done: async () => {},
+      done: async (wills) => sessions.doneWills(state, wills),
     },
   };
 }

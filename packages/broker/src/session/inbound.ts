@@ -10,15 +10,18 @@ import { MqttError, ReasonCode } from '@skein/protocol';
 import type { Incoming, Lane } from '../lane.ts';
 import type { Message } from '../message.ts';
 import type { Outlet } from '../outlet.ts';
-import type { Claim, InboundId } from '../ports.ts';
+import type { Claim, InboundMessage, Ingress } from '../ports.ts';
 import type { AwaitsRelease, Settlements } from './settlements.ts';
 
 /** QoS 0 messages of one Client that may wait behind its retained one. */
 const qos0WaitingMax = 1024;
 
-// What has become of a QoS 2 message whose identifier is in use; a refusal is its Reason Code, 0x80 or above.
-const beingPublished = 0;
-const published = 1;
+/** A QoS 2 message whose Packet Identifier is in use [MQTT-4.3.3-10]. */
+interface Exchange {
+  readonly uid: string;
+  /** An unfinished one was begun by an earlier connection, perhaps not to the end: a repeat is published again. */
+  state: 'unfinished' | 'being-published' | 'published';
+}
 
 /** What it takes to know when to stop reading. */
 export interface InboundTerms {
@@ -31,7 +34,8 @@ export interface InboundTerms {
 /** A PUBLISH at QoS 1 or 2 until its acknowledgement is sent. */
 class Receipt implements Incoming {
   readonly message: Message | undefined;
-  readonly ingress: InboundId | undefined;
+  readonly ingress: Ingress | undefined;
+  readonly uid: string | undefined;
   readonly packetId: number;
   readonly qos: 1 | 2;
   readonly isRefusable: boolean;
@@ -46,11 +50,13 @@ class Receipt implements Incoming {
     packetId: number,
     qos: 1 | 2,
     message: Message | undefined,
-    ingress: InboundId | undefined,
+    ingress: Ingress | undefined,
+    uid: string | undefined,
     isRefusable: boolean,
   ) {
     this.message = message;
     this.ingress = ingress;
+    this.uid = uid;
     this.packetId = packetId;
     this.qos = qos;
     this.isRefusable = isRefusable;
@@ -60,8 +66,12 @@ class Receipt implements Incoming {
 
   finish(reasonCode: ReasonCode): void {
     this.#outcome = reasonCode;
-    if (reasonCode >= 0x80 && this.ingress !== undefined) this.#inbound.refused(this, this.ingress, reasonCode);
-    else this.released();
+    if (this.ingress === undefined) this.released();
+    else if (reasonCode >= 0x80) this.#inbound.refused(this, this.ingress);
+    else {
+      this.#inbound.finished(this.ingress);
+      this.released();
+    }
   }
 
   /** Nothing stands in the way of the answer any more. */
@@ -85,12 +95,11 @@ export class Inbound {
   readonly #terms: InboundTerms;
   readonly #hold: (wanted: boolean) => void;
   readonly #fenced: () => void;
-  readonly #refusedLate: (packetId: number, reasonCode: ReasonCode) => void;
   /** Acknowledgements to be sent, in order of receipt, from #first on; those before it are sent. */
   #receipts: (Receipt | undefined)[] = [];
   #first = 0;
-  /** QoS 2 identifiers in use [MQTT-4.3.3-10]: what has become of their messages, or the Reason Code of a refusal. */
-  #received: Map<number, typeof beingPublished | typeof published | ReasonCode> | undefined;
+  /** QoS 2 messages between PUBLISH and PUBREL, by Packet Identifier. */
+  #received: Map<number, Exchange> | undefined;
   #unanswered = 0;
   #qos0Waiting = 0;
   #closed = false;
@@ -98,19 +107,17 @@ export class Inbound {
   /**
    * @param of.hold asks for reading to stop, or lets it go on
    * @param of.fenced called when the store says that another connection owns the Session
-   * @param of.refusedLate told of a refusal that comes when this connection is gone
    */
   constructor(of: {
     claim: Claim;
     isStored: boolean;
-    received: readonly number[];
+    received: readonly InboundMessage[];
     outlet: Outlet;
     lane: Lane;
     settlements: Settlements;
     terms: InboundTerms;
     hold: (wanted: boolean) => void;
     fenced: () => void;
-    refusedLate: (packetId: number, reasonCode: ReasonCode) => void;
   }) {
     this.#claim = of.claim;
     this.#isStored = of.isStored;
@@ -120,13 +127,21 @@ export class Inbound {
     this.#terms = of.terms;
     this.#hold = of.hold;
     this.#fenced = of.fenced;
-    this.#refusedLate = of.refusedLate;
-    if (of.received.length > 0) this.#received = new Map(of.received.map((packetId) => [packetId, published]));
+    if (of.received.length === 0) return;
+    this.#received = new Map();
+    for (const { packetId, uid, isDone } of of.received) {
+      this.#received.set(packetId, { uid, state: isDone ? 'published' : 'unfinished' });
+    }
   }
 
   /** Publishes that wait for their acknowledgement. */
   get waiting(): number {
     return this.#receipts.length - this.#first;
+  }
+
+  /** Whether anything this Client has published is still on its way. */
+  get isBusy(): boolean {
+    return this.waiting > 0 || this.qos0Waits;
   }
 
   /** Whether QoS 0 messages must queue up, lest they overtake a retained one. */
@@ -140,6 +155,7 @@ export class Inbound {
     this.#lane.push({
       message,
       ingress: undefined,
+      uid: undefined,
       isRefusable: false,
       finish: () => this.#qos0Finished(),
       fenced: () => {},
@@ -154,35 +170,43 @@ export class Inbound {
    * @throws MqttError receiveMaximumExceeded
    */
   publish(packetId: number, qos: 1 | 2, message: Message | undefined, refusal: ReasonCode = ReasonCode.success): void {
-    const isInUse = this.#received?.has(packetId) === true;
-    const isRepeat = isInUse && qos === 2;
+    const known = this.#received?.get(packetId);
+    const isRepeat = qos === 2 && known !== undefined && known.state !== 'unfinished';
     if (!isRepeat) this.#count();
-    if (isInUse && qos === 1 && this.#terms.isAnnounced) {
+    if (known !== undefined && qos === 1 && this.#terms.isAnnounced) {
       // It is a QoS 2 message's until its PUBCOMP [MQTT-2.2.1-3]. A 3.x Client could not be told that this one is lost.
       this.#answerAtOnce(packetId, qos, ReasonCode.packetIdentifierInUse);
     } else if (isRepeat) {
       // It was published before: its answer only waits its turn [MQTT-4.3.3-10].
-      this.#carry(new Receipt(this, packetId, qos, undefined, undefined, false));
+      this.#carry(new Receipt(this, packetId, qos, undefined, undefined, undefined, false));
     } else if (message === undefined) {
       this.#answerAtOnce(packetId, qos, refusal);
     } else {
-      const ingress = qos === 2 && this.#isStored ? { claim: this.#claim, packetId } : undefined;
-      if (qos === 2) {
-        this.#received ??= new Map();
-        this.#received.set(packetId, beingPublished);
-      }
-      this.#carry(new Receipt(this, packetId, qos, message, ingress, this.#terms.isAnnounced));
+      this.#carry(this.#receiptOf(packetId, qos, message, known));
     }
+  }
+
+  #receiptOf(packetId: number, qos: 1 | 2, message: Message, known: Exchange | undefined): Receipt {
+    const { isAnnounced } = this.#terms;
+    if (qos === 1) return new Receipt(this, packetId, qos, message, undefined, undefined, isAnnounced);
+    // Begun before and perhaps not finished: whoever has it under this uid does not get it again.
+    const uid = known?.uid ?? this.#lane.newUid();
+    this.#received ??= new Map();
+    this.#received.set(packetId, { uid, state: 'being-published' });
+    const ingress = this.#isStored ? { claim: this.#claim, packetId, uid } : undefined;
+    return new Receipt(this, packetId, qos, message, ingress, uid, isAnnounced);
   }
 
   /** PUBREL [MQTT-4.3.3-11, MQTT-4.3.3-12]. */
   pubrel(packetId: number): void {
-    if (this.#received?.get(packetId) !== published) {
+    const known = this.#received?.get(packetId);
+    // PUBREL follows PUBREC, so the message was published, whether or not the store has come to know it.
+    if (known === undefined || known.state === 'being-published') {
       this.#sendPubcomp(packetId, ReasonCode.packetIdentifierNotFound);
       return;
     }
-    this.#received.delete(packetId);
-    if (this.#isStored) this.#settlements.release(this.#claim, packetId, this);
+    this.#received?.delete(packetId);
+    if (this.#isStored) this.#settlements.release({ claim: this.#claim, packetId, uid: known.uid }, this);
     else this.released(packetId);
   }
 
@@ -197,19 +221,18 @@ export class Inbound {
    * A message was refused after its identifier had been noted. The store forgets that before the Client hears of it:
    * the identifier is free then, and the next message under it must not be taken for a repeat.
    */
-  refused(whoWaits: AwaitsRelease, { claim, packetId }: InboundId, reasonCode: ReasonCode): void {
-    this.#settlements.release(claim, packetId, whoWaits);
-    if (this.#closed) this.#refusedLate(packetId, reasonCode);
+  refused(whoWaits: AwaitsRelease, ingress: Ingress): void {
+    this.#settlements.release(ingress, whoWaits);
+  }
+
+  /** A message that had been noted is published everywhere. */
+  finished(ingress: Ingress): void {
+    this.#settlements.done(ingress);
   }
 
   /** The Session is another connection's: nothing of this one will ever be answered. */
   fenced(): void {
     if (!this.#closed) this.#fenced();
-  }
-
-  /** The same, told by the Inbound of an earlier connection: a repeat of the message may have come here. */
-  learnRefusal(packetId: number, reasonCode: ReasonCode): void {
-    if (this.#received?.get(packetId) === published) this.#received.set(packetId, reasonCode);
   }
 
   /** Sends the acknowledgements whose turn has come. */
@@ -243,7 +266,7 @@ export class Inbound {
   }
 
   #answerAtOnce(packetId: number, qos: 1 | 2, reasonCode: ReasonCode): void {
-    const receipt = new Receipt(this, packetId, qos, undefined, undefined, false);
+    const receipt = new Receipt(this, packetId, qos, undefined, undefined, undefined, false);
     this.#receipts.push(receipt);
     receipt.finish(reasonCode);
   }
@@ -260,17 +283,13 @@ export class Inbound {
       this.#outlet.send({ type: 'puback', packetId, reasonCode, properties: undefined });
       return;
     }
-    // A repeat gets the answer of the message it repeats.
-    const known = this.#received?.get(packetId) ?? published;
-    const answer = known >= 0x80 ? (known as ReasonCode) : reasonCode;
-    if (answer >= 0x80) {
+    // If it is not there, this answers a repeat whose PUBREL came meanwhile: the identifier is free, and stays so.
+    const exchange = this.#received?.get(packetId);
+    if (reasonCode >= 0x80) {
       this.#exchangeEnded();
       this.#received?.delete(packetId);
-    } else if (this.#received?.has(packetId)) {
-      // If it is not there, this answers a repeat whose PUBREL came meanwhile: the identifier is free, and stays so.
-      this.#received.set(packetId, published);
-    }
-    this.#outlet.send({ type: 'pubrec', packetId, reasonCode: answer, properties: undefined });
+    } else if (exchange !== undefined) exchange.state = 'published';
+    this.#outlet.send({ type: 'pubrec', packetId, reasonCode, properties: undefined });
   }
 
   /** Not below zero: exchanges begun on an earlier Network Connection were never counted on this one. */

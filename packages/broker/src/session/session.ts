@@ -3,7 +3,6 @@
 // There is one for each Network Connection. A stored Session's state outlives it in the store, a volatile one's ends
 // with it; which of the two it is was fixed when its generation began.
 
-import type { ReasonCode } from '@skein/protocol';
 import type { Drops } from '../drops.ts';
 import type { Lane } from '../lane.ts';
 import type { Limits } from '../limits.ts';
@@ -37,8 +36,6 @@ export interface SessionParts {
   readonly inflightMax: number;
   /** Asks for reading to stop, or lets it go on. */
   readonly hold: (wanted: boolean) => void;
-  /** Told of a QoS 2 message refused when its connection is gone. */
-  readonly refusedLate: (packetId: number, reasonCode: ReasonCode) => void;
   /** Called when the store says that another connection owns the Session. */
   readonly fenced: () => void;
   /** Called when the Session's queue cannot be read for a reason of our own making. */
@@ -75,7 +72,6 @@ export class Session {
       terms: parts.inbound,
       hold: parts.hold,
       fenced: parts.fenced,
-      refusedLate: parts.refusedLate,
     });
     this.#queue = acquired.stored
       ? new StoredQueue({ ...parts, claim: acquired.claim, headSeq: acquired.headSeq })
@@ -169,6 +165,11 @@ export class Session {
   /** Takes what was stored for this Session while it is here. */
   push(entry: QueueEntry, sentSeq: number): void {
     if (this.#queue instanceof StoredQueue) this.#queue.push(entry, sentSeq);
+  }
+
+  /** Something may have been stored for this Session that was not pushed. */
+  look(): void {
+    if (this.#queue instanceof StoredQueue) this.#queue.look();
   }
 
   /** The Network Connection is gone. @returns messages of a volatile Session that nobody will get */

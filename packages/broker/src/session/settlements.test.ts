@@ -1,4 +1,3 @@
-import { ReasonCode } from '@skein/protocol';
 import { describe, expect, it } from 'vitest';
 import type { Claim } from '../ports.ts';
 import { DeferredCalls } from '../testing/deferred-calls.ts';
@@ -31,7 +30,7 @@ describe('Settlements', () => {
     settlements.rec(lamp, 3, outbound);
     settlements.ack(door, 1);
     settlements.ack(lamp, 2);
-    settlements.release(door, 9, inbound);
+    settlements.release({ claim: door, packetId: 9, uid: 'v9' }, inbound);
     expect(calls.open).toEqual([]);
     await around.clock.settle();
     expect(calls.open.toSorted()).toEqual(['inbound.release', 'queues.ack', 'queues.rec']);
@@ -47,7 +46,7 @@ describe('Settlements', () => {
     expect(rec.args).toEqual([[{ clientId: 'lamp', generation: 'g1', seqs: [3] }]]);
     rec.answer(undefined);
     const release = calls.next('inbound.release');
-    expect(release.args).toEqual([[{ claim: door, packetId: 9 }]]);
+    expect(release.args).toEqual([[{ claim: door, packetId: 9, uid: 'v9' }]]);
     release.answer(undefined);
     await around.clock.settle();
     expect(told).toEqual(['pubrel 3', 'pubcomp 9']);
@@ -56,7 +55,7 @@ describe('Settlements', () => {
   it('[MQTT-4.3.3-5] lets no PUBREL and no PUBCOMP go before the store has answered, however often it fails', async () => {
     const { settlements, calls, around, outbound, inbound, told } = new Trial();
     settlements.rec(lamp, 1, outbound);
-    settlements.release(lamp, 7, inbound);
+    settlements.release({ claim: lamp, packetId: 7, uid: 'u7' }, inbound);
     await around.clock.settle();
     for (let attempt = 0; attempt < 5; attempt++) {
       calls.next('queues.rec').fail();
@@ -120,13 +119,17 @@ describe('Settlements', () => {
     await flush;
   });
 
-  it('forgets the identifier of a refused message, and tells nobody', async () => {
-    const { settlements, calls, around, told } = new Trial();
-    settlements.release(lamp, 7, undefined);
+  it('notes what is published, and lets nobody wait for that', async () => {
+    const { settlements, calls, around } = new Trial();
+    settlements.done({ claim: lamp, packetId: 7, uid: 'u7' });
+    settlements.done({ claim: door, packetId: 7, uid: 'v7' });
     await around.clock.settle();
-    calls.next('inbound.release').answer(ReasonCode.success);
-    await around.clock.settle();
-    expect(told).toEqual([]);
+    expect(calls.next('inbound.done').args).toEqual([
+      [
+        { claim: lamp, packetId: 7, uid: 'u7' },
+        { claim: door, packetId: 7, uid: 'v7' },
+      ],
+    ]);
   });
 
   it('gives up quietly when the broker has stopped and the store is away', async () => {

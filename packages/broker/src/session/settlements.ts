@@ -7,7 +7,7 @@
 // While the store does not answer, what has gathered waits; it is bounded by what is in flight.
 
 import { type Persistence, persist } from '../persist.ts';
-import type { Claim, Clock, InboundId, QueueAck, Store } from '../ports.ts';
+import type { Claim, Clock, Ingress, QueueAck, Store } from '../ports.ts';
 import type { Outbound } from './outbound.ts';
 
 /** Whoever may go on once a Packet Identifier is released in the store. */
@@ -18,7 +18,8 @@ export interface AwaitsRelease {
 interface Gathered {
   readonly acks: Map<string, { readonly clientId: string; readonly generation: string; readonly seqs: number[] }>;
   readonly recs: { readonly ack: QueueAck; readonly seq: number; readonly outbound: Outbound }[];
-  readonly releases: { readonly id: InboundId; readonly whoWaits: AwaitsRelease }[];
+  readonly done: Ingress[];
+  readonly releases: { readonly ingress: Ingress; readonly whoWaits: AwaitsRelease }[];
 }
 
 /** Gathers acknowledgements, PUBRECs and PUBRELs, and stores them together. */
@@ -51,9 +52,15 @@ export class Settlements {
     this.#schedule();
   }
 
+  /** A QoS 2 message is published; nobody waits for the store to know it. */
+  done(ingress: Ingress): void {
+    this.#gathered.done.push(ingress);
+    this.#schedule();
+  }
+
   /** An exchange at QoS 2 is over, by PUBREL or because the message was refused; once that is stored its end may be told. */
-  release(claim: Claim, packetId: number, whoWaits: AwaitsRelease): void {
-    this.#gathered.releases.push({ id: { claim, packetId }, whoWaits });
+  release(ingress: Ingress, whoWaits: AwaitsRelease): void {
+    this.#gathered.releases.push({ ingress, whoWaits });
     this.#schedule();
   }
 
@@ -74,18 +81,19 @@ export class Settlements {
   }
 
   async #settle(): Promise<void> {
-    while (this.#gathered.acks.size + this.#gathered.recs.length + this.#gathered.releases.length > 0) {
-      const { acks, recs, releases } = this.#gathered;
+    while (!isEmpty(this.#gathered)) {
+      const { acks, recs, done, releases } = this.#gathered;
       this.#gathered = nothing();
       const { queues, inbound } = this.#store;
       await Promise.all([
         acks.size === 0 || persist(this.#persistence, 'ack', () => queues.ack([...acks.values()])),
         recs.length === 0 || persist(this.#persistence, 'rec', () => queues.rec(recs.map(({ ack }) => ack))),
+        done.length === 0 || persist(this.#persistence, 'done', () => inbound.done(done)),
         releases.length === 0 ||
-          persist(this.#persistence, 'release', () => inbound.release(releases.map(({ id }) => id))),
+          persist(this.#persistence, 'release', () => inbound.release(releases.map(({ ingress }) => ingress))),
       ]);
       for (const { outbound, seq } of recs) outbound.release(seq);
-      for (const { whoWaits, id } of releases) whoWaits.released(id.packetId);
+      for (const { whoWaits, ingress } of releases) whoWaits.released(ingress.packetId);
     }
     this.#busy = false;
     for (const resolve of this.#idle.splice(0)) resolve();
@@ -93,5 +101,9 @@ export class Settlements {
 }
 
 function nothing(): Gathered {
-  return { acks: new Map(), recs: [], releases: [] };
+  return { acks: new Map(), recs: [], done: [], releases: [] };
+}
+
+function isEmpty({ acks, recs, done, releases }: Gathered): boolean {
+  return acks.size + recs.length + done.length + releases.length === 0;
 }

@@ -35,6 +35,8 @@ export class StoredQueue implements Source {
   /** The seq after the last one known to be stored. */
   #endSeq: number;
   #reading = false;
+  /** Something may have been stored that nobody told of: to be looked for. */
+  #unsure = false;
   #closed = false;
 
   /**
@@ -78,10 +80,16 @@ export class StoredQueue implements Source {
     this.outbound.pump();
   }
 
+  /** A message was stored, and the answer that would have brought it along was lost. */
+  look(): void {
+    this.#unsure = true;
+    this.outbound.pump();
+  }
+
   next(): QueueEntry | undefined {
     const entry = this.#ahead[this.#first];
     if (entry === undefined) {
-      if (this.#nextSeq < this.#endSeq) this.#read();
+      if (this.#unsure || this.#nextSeq < this.#endSeq) this.#read();
       return undefined;
     }
     this.#first++;
@@ -107,6 +115,7 @@ export class StoredQueue implements Source {
   #read(): void {
     if (this.#reading || this.#closed) return;
     this.#reading = true;
+    this.#unsure = false;
     this.#queues.read(this.#claim, this.#nextSeq, readMax).then(
       (answer) => this.#answered(answer),
       (error: unknown) => this.#unanswered(error),

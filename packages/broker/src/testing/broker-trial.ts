@@ -3,9 +3,8 @@
 import { type Connect, type ConnectProperties, type Packet, ReasonCode, type Will } from '@skein/protocol';
 import { Broker } from '../broker.ts';
 import type { Client } from '../client.ts';
-import { ManualClock } from '../contract/manual-clock.ts';
+import { ManualClock, SeededRandom } from '../contract/index.ts';
 import { bytesOf, thisNode } from '../contract/samples.ts';
-import { SeededRandom } from '../contract/seeded-random.ts';
 import { defaultLimits, type Limits } from '../limits.ts';
 import { memoryStore } from '../memory/store.ts';
 import type { Authenticator, Authorizer, Store } from '../ports.ts';

@@ -7,7 +7,7 @@ export interface Call {
   /** The port and method, say `queues.read`. */
   readonly name: string;
   readonly args: readonly unknown[];
-  /** Does it, if there is a store behind; the answer arrives at once. */
+  /** The store answers with this. */
   answer(value: unknown): void;
   /** The store did not answer. */
   fail(): void;

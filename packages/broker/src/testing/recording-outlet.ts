@@ -44,8 +44,7 @@ export class RecordingOutlet implements Outlet {
   publish(message: Message, delivery: Delivery): boolean {
     if (this.closedFor !== undefined) return true;
     if (message.payload.length > this.largestPayloadBytes) return false;
-    // The broker fills in one Delivery again and again: what is kept is a copy.
-    this.#sent.push({ type: 'publish', topic: message.topic, text: textOf(message), ...delivery });
+    this.#sent.push(sentPublish(message, delivery));
     return true;
   }
 
@@ -74,6 +73,11 @@ export class RecordingOutlet implements Outlet {
   said(): string[] {
     return this.take().map(inShort);
   }
+}
+
+/** A PUBLISH as it is recorded. The broker fills in one Delivery again and again, so what is kept is a copy. */
+export function sentPublish(message: Message, delivery: Delivery): SentPublish {
+  return { type: 'publish', topic: message.topic, text: textOf(message), ...delivery };
 }
 
 /** A packet in one short line. */

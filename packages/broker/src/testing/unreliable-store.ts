@@ -2,11 +2,8 @@
 //
 // What happens to a call is decided by whoever is told of it. It has two halves: the store does it, and the answer
 // arrives; it may fail before the first, or between the two.
-//
-// A store is safe to call again. The model behind this one is so by itself but for enqueue, which an adapter makes so
-// by giving its batches names; here a batch is known by being the same object.
 
-import { type Enqueue, type RouteChange, type Routes, type Store, StoreUnavailable } from '../ports.ts';
+import { type RouteChange, type Routes, type Store, StoreUnavailable } from '../ports.ts';
 
 /** A call on its way. */
 export class PendingCall {
@@ -66,7 +63,6 @@ export class UnreliableStore implements Store {
   /** Whether news of routes waits for {@link tellRoutes}. */
   holdsRoutes = false;
   readonly #meet: (call: PendingCall) => void;
-  readonly #enqueued = new WeakMap<readonly Enqueue[], ReturnType<Store['queues']['enqueue']>>();
   #untold: (readonly RouteChange[])[] = [];
   #follower: ((changes: readonly RouteChange[]) => void) | undefined;
 
@@ -74,16 +70,7 @@ export class UnreliableStore implements Store {
   constructor(behind: Store, meet: (call: PendingCall) => void = (call) => call.answer()) {
     this.#meet = meet;
     this.sessions = this.#port('sessions', behind.sessions);
-    this.queues = this.#port('queues', {
-      ...behind.queues,
-      enqueue: (batch) => {
-        const known = this.#enqueued.get(batch);
-        if (known !== undefined) return known;
-        const outcome = behind.queues.enqueue(batch);
-        this.#enqueued.set(batch, outcome);
-        return outcome;
-      },
-    });
+    this.queues = this.#port('queues', behind.queues);
     this.inbound = this.#port('inbound', behind.inbound);
     this.retained = {
       ...this.#port('retained', behind.retained),

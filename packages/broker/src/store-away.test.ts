@@ -1,0 +1,97 @@
+import { describe, expect, it } from 'vitest';
+import { willOn } from './contract/samples.ts';
+import { BrokerTrial, connectPacket } from './testing/broker-trial.ts';
+
+describe('a store that is away', () => {
+  it('refuses CONNECT with Server unavailable, and takes the next one when it is back', async () => {
+    const trial = await BrokerTrial.start();
+    trial.meet = (call) => call.fail();
+    const lamp = trial.open();
+    expect(await lamp.send(connectPacket('lamp'))).toEqual(['connack 0x88']);
+    expect(lamp.outlet.closedFor).toBe('connect_refused');
+    expect(trial.broker.counters.storeFailures).toBeGreaterThan(0);
+    const again = trial.open();
+    expect(await again.send(connectPacket('lamp'))).toEqual([]);
+    trial.meet = (call) => call.answer();
+    await trial.clock.advance(1000);
+    expect(again.outlet.said()).toEqual(['connack']);
+  });
+
+  it('that did acquire a Session, but whose answer was lost, leaves no deaf Client behind [MQTT-3.1.4-3]', async () => {
+    const trial = await BrokerTrial.start();
+    const watcher = await trial.connect('watcher');
+    await watcher.subscribe('status/#');
+    const first = await trial.connect('lamp', { will: willOn('status/first') });
+    trial.meet = (call) => {
+      call.do();
+      if (call.name === 'sessions.acquire') call.fail();
+      else call.answer();
+    };
+    const second = trial.open();
+    expect(await second.send(connectPacket('lamp', { will: willOn('status/second') }))).toEqual(['connack 0x88']);
+    await trial.clock.advance(2000);
+    expect(first.outlet.said()).toEqual(['disconnect 0x8e']);
+    expect(watcher.outlet.said()).toEqual(['publish status/first=gone q1 #1']);
+    trial.meet = (call) => call.answer();
+    await trial.connect('lamp');
+  });
+
+  it('refuses SUBSCRIBE and UNSUBSCRIBE in so many words, and the Client stays', async () => {
+    const trial = await BrokerTrial.start();
+    const lamp = await trial.connect('lamp');
+    trial.meet = (call) => call.fail();
+    expect(await lamp.subscribe('a')).toEqual(['suback #1 0x80']);
+    const unsubscribe = { type: 'unsubscribe', packetId: 2, topicFilters: ['a'], properties: undefined } as const;
+    expect(await lamp.send(unsubscribe)).toEqual(['unsuback #2 0x80']);
+    trial.meet = (call) => call.answer();
+    expect(await lamp.subscribe('a', 2, 3)).toEqual(['suback #3 0x02']);
+    expect(lamp.outlet.closedFor).toBeUndefined();
+  });
+
+  it('withholds acknowledgements of QoS 1 and 2 and nothing else', async () => {
+    const trial = await BrokerTrial.start();
+    const lamp = await trial.connect('lamp');
+    const door = await trial.connect('door');
+    await door.subscribe('a');
+    trial.meet = (call) => call.fail();
+    expect(await lamp.publish('a', '1', 1, 1)).toEqual([]);
+    expect(await lamp.publish('a', '2', 2, 2)).toEqual([]);
+    expect(await lamp.publish('a', '0', 0)).toEqual([]);
+    expect(await lamp.send({ type: 'pingreq' })).toEqual(['pingresp']);
+    expect(door.outlet.said()).toEqual(['publish a=0 q0']);
+    trial.meet = (call) => call.answer();
+    await trial.clock.advance(2000);
+    expect(lamp.outlet.said()).toEqual(['puback #1', 'pubrec #2']);
+    expect(door.outlet.said()).toEqual(['publish a=1 q1 #1', 'publish a=2 q2 #2']);
+  });
+
+  it('costs a Client with publishes waiting its connection after storeAwayCloseSeconds, and no other', async () => {
+    const trial = await BrokerTrial.start({ storeAwayCloseSeconds: 10 });
+    const waiting = await trial.connect('waiting');
+    const idle = await trial.connect('idle');
+    trial.meet = (call) => call.fail();
+    await waiting.publish('a', '1');
+    await trial.clock.advance(9000);
+    expect(waiting.outlet.closedFor).toBeUndefined();
+    await trial.clock.advance(2500);
+    expect(waiting.outlet.said()).toEqual(['disconnect 0x88']);
+    expect(waiting.outlet.closedFor).toBe('store_unavailable');
+    expect(idle.outlet.closedFor).toBeUndefined();
+  });
+
+  it('lets no Will be lost and none be published twice', async () => {
+    const trial = await BrokerTrial.start();
+    const watcher = await trial.connect('watcher');
+    await watcher.subscribe('status/#');
+    for (const fails of ['sessions.release', 'wills.done', 'queues.enqueue', 'routes.version']) {
+      const lamp = await trial.connect('lamp', { will: willOn('status/lamp', 0, fails) });
+      let failures = 5;
+      trial.meet = (call) => (call.name === fails && failures-- > 0 ? call.fail() : call.answer());
+      await lamp.lose();
+      await trial.clock.advance(10_000);
+      const said = watcher.outlet.said();
+      expect(said.map((line) => line.slice(0, line.indexOf(' q')))).toEqual([`publish status/lamp=${fails}`]);
+    }
+    expect(trial.broker.counters.wills).toEqual({ published: 4, cancelled: 0, not_authorized: 0 });
+  });
+});

@@ -1,0 +1,253 @@
+// One Network Connection of a simulation: packets under way in both directions, and what the broker owes on it.
+//
+// What the broker says is judged here, at the moment it says it: an acknowledgement counts when it leaves the broker,
+// whether the Client ever hears it or not.
+
+import { type Packet, ReasonCode, type SubscriptionRequest } from '@skein/protocol';
+import type { Client } from '../client.ts';
+import type { Delivery, Message } from '../message.ts';
+import type { CloseReason, Outlet } from '../outlet.ts';
+import { publishPacket } from './broker-trial.ts';
+import type { Life, Published } from './history.ts';
+import { inShort, type Sent, type SentPublish, sentPublish } from './recording-outlet.ts';
+import type { SimulatedClient } from './simulated-client.ts';
+import type { Simulation } from './simulation.ts';
+
+/** A packet on its way to the broker, and what to note when it gets there. */
+interface UnderWay {
+  readonly packet: Packet;
+  readonly note: () => void;
+}
+
+const nothingToNote = (): void => {};
+
+/** Connections so far, in all simulations. */
+let count = 0;
+
+/** A way out of the broker that leads to a simulated Client. */
+export class SimulatedConnection implements Outlet {
+  /** Whether the Client reads too slowly for more. */
+  congested = false;
+  /** Why the broker closed it, once it has. */
+  closedFor: CloseReason | undefined;
+  readonly #simulation: Simulation;
+  readonly #owner: SimulatedClient;
+  readonly #life: Life;
+  readonly #will: Published | undefined;
+  readonly #client: Client;
+  readonly #number: number;
+  #toServer: UnderWay[] = [];
+  readonly #toClient: Sent[] = [];
+  #isHeld = false;
+  #isAbandoned = false;
+  #isAccepted = false;
+  #isWillOwed = true;
+  /** Messages taken from the Client and not acknowledged, in order: of QoS 1, of QoS 2. */
+  readonly #unanswered: Record<1 | 2, { readonly packetId: number; readonly message: Published }[]> = { 1: [], 2: [] };
+  readonly #subscribing = new Map<number, SubscriptionRequest>();
+  /** Packet Identifiers in flight to the Client. */
+  readonly #inflight = new Set<number>();
+
+  constructor(simulation: Simulation, owner: SimulatedClient, life: Life, will: Published | undefined) {
+    this.#simulation = simulation;
+    this.#owner = owner;
+    this.#life = life;
+    this.#will = will;
+    this.#number = ++count;
+    this.#client = simulation.broker.open(this, { listener: 'simulation', remoteAddress: '' });
+    simulation.connections.add(this);
+  }
+
+  /** Whether the broker has said that it is connected. */
+  get isAccepted(): boolean {
+    return this.#isAccepted;
+  }
+
+  get name(): string {
+    return this.#owner.kind.clientId;
+  }
+
+  /** Whether there is anything under way, or still to be noticed. */
+  get isBusy(): boolean {
+    return this.#canReceive || this.#canDeliver || (this.#isAbandoned && this.closedFor === undefined);
+  }
+
+  // What the Client does ----------------------------------------------------------------------------------------------
+
+  sends(packet: Packet, note: () => void = nothingToNote): void {
+    this.#toServer.push({ packet, note });
+  }
+
+  publishes(message: Published, packetId: number, dup: boolean): void {
+    const { topic, text, qos } = message;
+    this.sends(publishPacket(topic, text, qos, packetId, dup), () => {
+      message.receivedAt ??= this.#simulation.step;
+      if (qos > 0) this.#unanswered[qos as 1 | 2].push({ packetId, message });
+    });
+  }
+
+  subscribes(packetId: number, request: SubscriptionRequest): void {
+    this.sends({ type: 'subscribe', packetId, subscriptions: [request], properties: undefined }, () =>
+      this.#subscribing.set(packetId, request),
+    );
+  }
+
+  abandoned(): void {
+    this.#isAbandoned = true;
+    this.#toClient.length = 0;
+  }
+
+  // What the network does ---------------------------------------------------------------------------------------------
+
+  get #canReceive(): boolean {
+    return this.#toServer.length > 0 && !this.#isHeld && this.closedFor === undefined;
+  }
+
+  get #canDeliver(): boolean {
+    return !this.#isAbandoned && (this.#toClient.length > 0 || this.closedFor !== undefined);
+  }
+
+  /** Moves one packet, or lets one side notice that the other is gone. */
+  advance(): void {
+    const { random } = this.#simulation;
+    if (this.#canReceive && (!this.#canDeliver || random.oneIn(2))) this.#receive();
+    else if (this.#canDeliver) this.#deliver();
+    else if (this.#isAbandoned && this.closedFor === undefined) this.lose();
+  }
+
+  /** The broker learns that the socket is gone; what was under way is lost. */
+  lose(): void {
+    this.#simulation.tell(() => `${this.name} ${this.#number} lost`);
+    this.#toServer = [];
+    this.#ended();
+    this.#client.lost('connection_lost');
+  }
+
+  setCongested(congested: boolean): void {
+    this.congested = congested;
+    if (!congested) this.#client.drained();
+  }
+
+  #receive(): void {
+    const { packet, note } = this.#toServer.shift() as UnderWay;
+    this.#tell('>', packet);
+    note();
+    if (packet.type === 'puback' || packet.type === 'pubcomp') this.#inflight.delete(packet.packetId);
+    if (packet.type === 'disconnect') this.#disconnects();
+    this.#client.receive(packet);
+  }
+
+  /** The Will is deleted, unless another CONNECT of this Client may have decided about it already. */
+  #disconnects(): void {
+    if (this.#will === undefined || !this.#isAccepted) return;
+    if (this.#simulation.contends(this)) this.#isWillOwed = false;
+    else this.#will.isForbidden = true;
+  }
+
+  #deliver(): void {
+    const packet = this.#toClient.shift();
+    if (packet !== undefined) {
+      this.#tell('<<', packet);
+      this.#owner.hear(packet);
+    } else {
+      this.#isAbandoned = true;
+      this.#owner.closed();
+    }
+  }
+
+  // What the broker does ----------------------------------------------------------------------------------------------
+
+  accepted(): void {}
+
+  hold(): void {
+    this.#isHeld = true;
+  }
+
+  proceed(): void {
+    this.#isHeld = false;
+  }
+
+  send(packet: Packet): void {
+    if (this.closedFor !== undefined) return;
+    this.#judge(packet);
+    if (packet.type !== 'publish') this.#say(packet);
+  }
+
+  publish(message: Message, delivery: Delivery): boolean {
+    if (this.closedFor !== undefined) return true;
+    const sent = sentPublish(message, delivery);
+    const { text, qos, dup, packetId } = sent;
+    if (qos > 0) {
+      if (this.#inflight.has(packetId)) throw new Error(`${this.name}: #${packetId} is sent while it is in flight`);
+      this.#inflight.add(packetId);
+      // [MQTT-3.3.4-9]; a 3.x Client cannot name a Receive Maximum.
+      if (this.#inflight.size > (this.#owner.kind.protocolVersion === 5 ? 3 : 32)) {
+        throw new Error(`${this.name}: ${this.#inflight.size} messages in flight`);
+      }
+    }
+    this.#life.sent.push({ text, qos, dup });
+    this.#say(sent);
+    return true;
+  }
+
+  close(reason: CloseReason): void {
+    if (this.closedFor !== undefined) return;
+    this.#simulation.tell(() => `${this.name} ${this.#number} closed: ${reason}`);
+    this.#ended();
+    this.closedFor = reason;
+  }
+
+  #tell(direction: string, packet: Packet | Sent): void {
+    this.#simulation.tell(() => {
+      const said = packet.type !== 'publish' ? inShort(packet) : inShort('text' in packet ? packet : recorded(packet));
+      return `${this.name} ${this.#number} ${direction} ${said}`;
+    });
+  }
+
+  #say(packet: Sent): void {
+    this.#tell('<', packet);
+    if (!this.#isAbandoned) this.#toClient.push(packet);
+  }
+
+  #judge(packet: Packet): void {
+    switch (packet.type) {
+      case 'connack':
+        if (packet.reasonCode !== ReasonCode.success) return;
+        this.#isAccepted = true;
+        return;
+      case 'puback':
+        this.#acknowledged(1, packet.packetId);
+        return;
+      case 'pubrec':
+        this.#acknowledged(2, packet.packetId);
+        return;
+      case 'suback': {
+        const request = this.#subscribing.get(packet.packetId);
+        this.#subscribing.delete(packet.packetId);
+        if (request === undefined || (packet.reasonCodes[0] ?? 0x80) >= 0x80) return;
+        const { topicFilter, qos } = request;
+        const until = Number.POSITIVE_INFINITY;
+        this.#life.windows.push({ topicFilter, qos, from: this.#simulation.step, until });
+      }
+    }
+  }
+
+  /** [MQTT-4.6.0-2, MQTT-4.6.0-3] Acknowledgements leave in the order in which the messages came. */
+  #acknowledged(qos: 1 | 2, packetId: number): void {
+    const first = this.#unanswered[qos].shift();
+    if (first?.packetId !== packetId) throw new Error(`${this.name}: #${packetId} acknowledged out of turn`);
+    first.message.acknowledgedAt ??= this.#simulation.step;
+  }
+
+  /** From now on the Will is owed, unless it was deleted. */
+  #ended(): void {
+    if (this.#will === undefined || !this.#isAccepted || !this.#isWillOwed || this.#will.isForbidden) return;
+    this.#will.receivedAt ??= this.#simulation.step;
+  }
+}
+
+/** A PUBLISH of a Client as one of the broker would be recorded. */
+function recorded({ topic, payload, qos, retain, dup, packetId }: Extract<Packet, { type: 'publish' }>): SentPublish {
+  const text = String.fromCharCode(...payload);
+  return { type: 'publish', topic, text, qos, retain, dup, packetId, subscriptionIdentifiers: undefined };
+}

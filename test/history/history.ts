@@ -1,0 +1,78 @@
+// A history as it is being written: stamped, judged on the way, and kept, so that a violation can be told with its story.
+
+import { Checker, type CheckerOptions } from './checker.ts';
+import type { Happening, HistoryEvent } from './event.ts';
+import type { Verdict, Violation } from './verdict.ts';
+
+/** Events of one message that are told with a violation. */
+const toldMax = 30;
+/** Violations that are told. */
+const explainedMax = 5;
+
+/** What Clients do and see, in one process. */
+export class History {
+  readonly #events: HistoryEvent[] = [];
+  readonly #checker: Checker;
+  readonly #startMs: number = performance.now();
+
+  constructor(options: CheckerOptions = {}) {
+    this.#checker = new Checker(options);
+  }
+
+  get length(): number {
+    return this.#events.length;
+  }
+
+  /** Writes down what has just happened. */
+  record(happening: Happening): void {
+    const event = { ...happening, atMs: performance.now() - this.#startMs };
+    this.#events.push(event);
+    this.#checker.observe(event);
+  }
+
+  /** Deliveries at QoS 1 and 2 that must still come. */
+  get outstanding(): number {
+    return this.#checker.outstanding;
+  }
+
+  /** Deliveries at QoS 0 that should still come. */
+  get outstandingQos0(): number {
+    return this.#checker.outstandingQos0;
+  }
+
+  /** Judges the whole, once, when everything has come that ever will. */
+  verdict(): Verdict {
+    return this.#checker.verdict();
+  }
+
+  /** A verdict in words: the first violations, each with what happened to its message and its Client. */
+  explain(verdict: Verdict): string {
+    if (verdict.is === 'ok') return 'ok';
+    if (verdict.is === 'invalid') return `invalid: ${verdict.reasons.join('; ')}`;
+    const told = verdict.violations.slice(0, explainedMax).map((violation) => this.#tell(violation));
+    return `${JSON.stringify(verdict.counts.violations)}\n${told.join('\n')}`;
+  }
+
+  #tell({ invariant, client, publisher, n, why, atMs }: Violation): string {
+    const about = publisher === undefined ? '' : ` message ${n} of ${publisher}:`;
+    const lines = this.#events
+      .filter(
+        (event) =>
+          ('client' in event ? event.client === client && concerns(event, publisher, n) : false) ||
+          is(event, publisher, n),
+      )
+      .map((event) => `  ${JSON.stringify(event)}`);
+    return [`${invariant}: ${client},${about} ${why} (at ${atMs.toFixed(1)} ms)`, ...lines.slice(-toldMax)].join('\n');
+  }
+}
+
+/** Whether an event of a Client tells something about a message: its delivery, and whatever is no delivery at all. */
+function concerns(event: HistoryEvent, publisher: string | undefined, n: number | undefined): boolean {
+  if (event.is === 'delivered') return event.content?.publisher === publisher && event.content?.n === n;
+  return event.is !== 'released';
+}
+
+/** Whether an event is the sending of a message, or its answer. */
+function is(event: HistoryEvent, publisher: string | undefined, n: number | undefined): boolean {
+  return 'publisher' in event && event.publisher === publisher && event.n === n;
+}
