@@ -137,17 +137,10 @@ export class Broker {
     return { sessions, retained };
   }
 
-  /**
-   * Makes a Client the one connected under its identifier, and ends the one before it [MQTT-3.1.4-3].
-   *
-   * @returns false if a later epoch is connected already: this Client is the one that was taken over
-   */
-  register(client: Client, { clientId, epoch }: Claim): boolean {
-    const before = this.#connected.get(clientId);
-    if ((before?.session?.claim.epoch ?? 0) > epoch) return false;
-    before?.takenOver();
+  /** Makes a Client the one connected under its identifier, and ends the one before it [MQTT-3.1.4-3]. */
+  register(client: Client, { clientId }: Claim): void {
+    this.#connected.get(clientId)?.takenOver();
     this.#connected.set(clientId, client);
-    return true;
   }
 
   /** Ends the Client whose Session an acquire has taken, though nobody is there to have it. */

@@ -175,10 +175,7 @@ export class Client {
 
   #accept(packet: Connect, terms: Terms, acquired: Acquired): void {
     const broker = this.#broker;
-    if (!broker.register(this, acquired.claim)) {
-      this.#refuse(ReasonCode.serverBusy, 'a later connection of this Client was faster', terms.clientId);
-      return;
-    }
+    broker.register(this, acquired.claim);
     const session = this.#makeSession(packet, terms, acquired);
     this.#phase = {
       is: 'connected',
