@@ -70,6 +70,7 @@ export class Broker {
         this.counters.retainedNotStored++;
       },
     });
+    this.persistence.onAway = () => this.lane.storeAway();
     this.subscribing = {
       store: ports,
       router: this.router,

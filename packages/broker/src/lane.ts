@@ -81,6 +81,8 @@ export class Lane {
   readonly #around: LaneSurroundings;
   /** Messages that Clients here have had and must not get again: what dedupes for Sessions that are not stored. */
   readonly #handedOver = new RecentUids();
+  /** Those who wait for what came before them to have passed. */
+  readonly #passing = new Set<() => void>();
   #gathered: Incoming[] = [];
   #uids = 0;
   #busy = false;
@@ -103,12 +105,22 @@ export class Lane {
     this.#around.clock.endOfTurn(() => void this.#run().catch((error: unknown) => this.#stopped(error)));
   }
 
-  /** Resolves when all that was pushed until now has passed. */
+  /** Resolves when all that was pushed until now has passed, or the store is away and nobody knows when that will be. */
   passed(): Promise<void> {
+    if (this.#around.persistence.awaySinceMs !== undefined) return Promise.resolve();
     return new Promise((resolve) => {
-      const finish = (): void => resolve();
+      const finish = (): void => {
+        this.#passing.delete(finish);
+        resolve();
+      };
+      this.#passing.add(finish);
       this.push({ message: undefined, ingress: undefined, uid: undefined, isRefusable: false, finish, fenced: finish });
     });
+  }
+
+  /** The store does not answer: whoever only keeps order waits no longer. */
+  storeAway(): void {
+    for (const finish of [...this.#passing]) finish();
   }
 
   /** Resolves when nothing is under way. */

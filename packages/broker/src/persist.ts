@@ -15,6 +15,8 @@ export class Persistence {
   readonly observer: Observer;
   /** Since when calls have been failing, on the monotonic clock; undefined while they succeed. */
   awaySinceMs: number | undefined;
+  /** Called when calls begin to fail: whoever would rather go on than wait for the store does so now. */
+  onAway: () => void = () => {};
   #stopped = false;
 
   constructor(clock: Clock, counters: Counters, observer: Observer) {
@@ -30,8 +32,10 @@ export class Persistence {
   /** A call failed with an unknown outcome. */
   failed(operation: string, error: unknown): void {
     this.counters.storeFailures++;
-    this.awaySinceMs ??= this.clock.monotonicMs();
     this.observer.observe({ is: 'store_failed', operation, error });
+    if (this.awaySinceMs !== undefined) return;
+    this.awaySinceMs = this.clock.monotonicMs();
+    this.onAway();
   }
 
   /** What fails from now on is given up. */

@@ -65,6 +65,21 @@ describe('a store that is away', () => {
     expect(door.outlet.said()).toEqual(['publish a=1 q1 #1', 'publish a=2 q2 #2']);
   });
 
+  it('lets a SUBSCRIBE pass that would wait for publishes before it, so that the Client is heard', async () => {
+    const trial = await BrokerTrial.start();
+    const lamp = await trial.connect('lamp');
+    const held = trial.holdCalls('routes.version');
+    await lamp.publish('a', '1', 1, 1);
+    expect(await lamp.subscribe('b', 1, 2)).toEqual([]);
+    expect(lamp.outlet.held).toBe(true);
+    trial.meet = (call) => call.fail();
+    for (const call of held) call.fail();
+    await trial.clock.settle();
+    expect(lamp.outlet.said()).toEqual(['suback #2 0x80']);
+    expect(lamp.outlet.held).toBe(false);
+    expect(await lamp.send({ type: 'pingreq' })).toEqual(['pingresp']);
+  });
+
   it('costs a Client with publishes waiting its connection after storeAwayCloseSeconds, and no other', async () => {
     const trial = await BrokerTrial.start({ storeAwayCloseSeconds: 10 });
     const waiting = await trial.connect('waiting');
