@@ -17,7 +17,11 @@ export default defineConfig({
     },
   },
   test: {
-    include: ['packages/*/src/**/*.test.ts', 'test/{spec,interop,load,support}/**/*.test.ts', 'scripts/**/*.test.mjs'],
+    include: [
+      'packages/*/src/**/*.test.ts',
+      'test/{spec,interop,load,history,support}/**/*.test.ts',
+      'scripts/**/*.test.mjs',
+    ],
     pool: 'forks',
     // Conversations wait more than they compute, so a small machine takes several at a time too.
     maxWorkers: Math.max(4, availableParallelism()),

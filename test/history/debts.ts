@@ -1,4 +1,4 @@
-// What the server owes: an acknowledged message, to each Session that was certain to match it [I1].
+// What the server owes: an acknowledged message, to each Session that was certain to match it.
 //
 // A debt arises with the acknowledgement and not before: until then the message may be lost. It needs a SUBACK before
 // the PUBLISH was sent and nothing that ends the Subscription or the Session before the acknowledgement; both are told

@@ -90,7 +90,7 @@ export class Deliveries {
   #grants(session: Session, message: number, { qos, retain }: Delivered): readonly Grant[] {
     const sentAt = this.#messages.sentAt(message);
     // A retained copy is matched when the Client subscribes, be it long afterwards; and what is delivered at QoS 0 may
-    // be matched on another node, for which nobody waits before he answers.
+    // be matched on another node, for which no answer waits.
     const until = retain || qos === 0 ? unanswered : this.#messages.answeredAt(message);
     const isOwn = this.#messages.publisher(message) === session.client;
     const grants: Grant[] = [];
@@ -185,9 +185,9 @@ export class Deliveries {
   }
 
   /**
-   * Whether the first time that a message reached the server was already good for this Client, at this QoS. A publisher that was cut
-   * sends its unanswered QoS 1 messages again, and whoever subscribed between the first and the second time gets the
-   * later ones of them once before and once after the earlier ones.
+   * Whether the first time that a message reached the server was already good for this Client, at this QoS. A publisher
+   * that was cut sends its unanswered QoS 1 messages again, and whoever subscribed between the first and the second
+   * time gets the later ones of them once before and once after the earlier ones.
    */
   #wasSure(session: Session, message: number, { qos }: Delivered): boolean {
     if (this.#messages.qos(message) !== 1) return true;

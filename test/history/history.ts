@@ -53,26 +53,19 @@ export class History {
     return `${JSON.stringify(verdict.counts.violations)}\n${told.join('\n')}`;
   }
 
-  #tell({ invariant, client, publisher, n, why, atMs }: Violation): string {
+  #tell(violation: Violation): string {
+    const { invariant, client, publisher, n, why, atMs } = violation;
     const about = publisher === undefined ? '' : ` message ${n} of ${publisher}:`;
-    const lines = this.#events
-      .filter(
-        (event) =>
-          ('client' in event ? event.client === client && concerns(event, publisher, n) : false) ||
-          is(event, publisher, n),
-      )
+    const story = this.#events
+      .filter((event) => belongsTo(event, violation))
       .map((event) => `  ${JSON.stringify(event)}`);
-    return [`${invariant}: ${client},${about} ${why} (at ${atMs.toFixed(1)} ms)`, ...lines.slice(-toldMax)].join('\n');
+    return [`${invariant}: ${client},${about} ${why} (at ${atMs.toFixed(1)} ms)`, ...story.slice(-toldMax)].join('\n');
   }
 }
 
-/** Whether an event of a Client tells something about a message: its delivery, and whatever is no delivery at all. */
-function concerns(event: HistoryEvent, publisher: string | undefined, n: number | undefined): boolean {
-  if (event.is === 'delivered') return event.content?.publisher === publisher && event.content?.n === n;
-  return event.is !== 'released';
-}
-
-/** Whether an event is the sending of a message, or its answer. */
-function is(event: HistoryEvent, publisher: string | undefined, n: number | undefined): boolean {
-  return 'publisher' in event && event.publisher === publisher && event.n === n;
+/** Whether an event is part of what led to a violation: of its message, or of its Client's connections and requests. */
+function belongsTo(event: HistoryEvent, { client, publisher, n }: Violation): boolean {
+  if ('publisher' in event) return event.publisher === publisher && event.n === n;
+  if (event.client !== client || event.is === 'released') return false;
+  return event.is !== 'delivered' || (event.content?.publisher === publisher && event.content?.n === n);
 }

@@ -31,7 +31,7 @@ describe(`a history that a correct server brought about (SKEIN_SEED=${seed})`, (
       }),
       { seed, numRuns: 500 },
     );
-  });
+  }, 60_000);
 
   it('has something of everything in it', () => {
     const sums = { owed: 0, repeated: 0, retained: 0, wills: 0, refused: 0 };
@@ -48,15 +48,19 @@ describe(`a history that a correct server brought about (SKEIN_SEED=${seed})`, (
 });
 
 describe(`a history that a server brought about which was wrong once (SKEIN_SEED=${seed})`, () => {
-  it.each(mutations(bystander))('is caught: $name', ({ breaks, victims, apply }) => {
-    const property = fc.property(origins, fc.nat(), fc.nat(), (origin, choice, chance) => {
-      const events = historyOf(origin);
-      const found = victims(events);
-      fc.pre(found.length > 0);
-      const verdict = check(apply(events, found[choice % found.length] as number, chance), options);
-      expect(verdict.is).toBe('violation');
-      expect(breaks.some((invariant) => broken(verdict)[invariant] !== undefined)).toBe(true);
-    });
-    fc.assert(property, { seed, numRuns: 100 });
-  });
+  it.each(mutations(bystander))(
+    'is caught: $name',
+    ({ breaks, victims, apply }) => {
+      const property = fc.property(origins, fc.nat(), fc.nat(), (origin, choice, chance) => {
+        const events = historyOf(origin);
+        const found = victims(events);
+        fc.pre(found.length > 0);
+        const verdict = check(apply(events, found[choice % found.length] as number, chance), options);
+        expect(verdict.is).toBe('violation');
+        expect(breaks.some((invariant) => broken(verdict)[invariant] !== undefined)).toBe(true);
+      });
+      fc.assert(property, { seed, numRuns: 100 });
+    },
+    60_000,
+  );
 });

@@ -1,4 +1,4 @@
-// Will Messages: which must be published, which must not, and which may [I7, MQTT 3.1.2.5, 3.1.3.2.2].
+// Will Messages: which must be published, which must not, and which may [MQTT 3.1.2.5, 3.1.3.2.2].
 //
 //   asked ──CONNACK──▶ armed ──left without DISCONNECT──▶ waiting ──delay over, or Session over──▶ due
 //                        └──DISCONNECT 0x00──▶ taken back      └──Session resumed in time──▶ taken back
@@ -69,7 +69,7 @@ export class Wills {
   /** A CONNECT is sent: it may end the wait of a Will Message, and may not arrive. */
   connecting(client: string, nowMs: number): void {
     for (const will of this.#waitingOf(client)) {
-      if (nowMs > will.state.dueMs.toMs + this.#slackMs) (will as Will).state = { is: 'due' };
+      if (nowMs > will.state.dueMs.toMs + this.#slackMs) become(will, { is: 'due' });
     }
   }
 
@@ -78,8 +78,8 @@ export class Wills {
     for (const will of this.#waitingOf(client)) {
       const isInTime = nowMs < will.state.dueMs.fromMs - this.#slackMs;
       // A Session that is not resumed has ended, and that ends the delay [MQTT-3.1.3-9].
-      if (sessionPresent === false) (will as Will).state = { is: 'due' };
-      else (will as Will).state = { is: sessionPresent && isInTime ? 'taken back' : 'open' };
+      if (sessionPresent === false) become(will, { is: 'due' });
+      else become(will, { is: sessionPresent && isInTime ? 'taken back' : 'open' });
     }
     const own = this.#ownOf(client);
     if (own?.state.is === 'asked') own.state = { is: 'armed' };
@@ -87,7 +87,7 @@ export class Wills {
 
   /** The CONNECT had no answer: it may have done all that, or nothing. */
   notConnected(client: string): void {
-    for (const will of this.#waitingOf(client)) (will as Will).state = { is: 'open' };
+    for (const will of this.#waitingOf(client)) become(will, { is: 'open' });
     const own = this.#ownOf(client);
     if (own?.state.is === 'asked') own.state = { is: 'open' };
   }
@@ -165,4 +165,8 @@ export class Wills {
     const about = { publisher: this.#messages.publisher(message), n: this.#messages.n(message) };
     this.#findings.violation({ invariant: 'will', client, ...about, why, atMs });
   }
+}
+
+function become(will: Will, state: State): void {
+  will.state = state;
 }

@@ -5,7 +5,7 @@ import { History } from '../history/history.ts';
 import { until } from '../support/deadline.ts';
 import { metricValue } from '../support/metrics.ts';
 import { runSkein } from '../support/process.ts';
-import { LoadClient } from './load-client.ts';
+import { LoadClient, patienceMs } from './load-client.ts';
 
 describe('a Client that does not read for a while', () => {
   it('misses just the QoS 0 messages that are counted as dropped, and nothing at QoS 1 and 2', async () => {
@@ -31,10 +31,10 @@ describe('a Client that does not read for a while', () => {
       writer.publish({ topic: 'news', qos, retain: false, sizeBytes: 8000 });
       writer.flush();
     }
-    await until('the answers', () => writer.unanswered === 0 || undefined);
+    await until('the answers', () => writer.unanswered === 0 || undefined, patienceMs);
     await writer.ping();
     reader.readAgain();
-    await until('QoS 1 and 2', () => history.outstanding === 0 || undefined, 20_000);
+    await until('QoS 1 and 2', () => history.outstanding === 0 || undefined, patienceMs);
     await reader.ping();
 
     const verdict = history.verdict();

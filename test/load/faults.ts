@@ -13,8 +13,6 @@ import { archiveId, bystanderId } from './mixed-load.ts';
 export interface NamedFault {
   readonly name: string;
   readonly breaks: Invariant;
-  /** Whether something else may go wrong in its wake. */
-  readonly hasConsequences?: boolean;
   /** A fault that has not struck yet. */
   make(): Fault;
 }
@@ -28,15 +26,14 @@ const unusedPacketIds = 60_000;
 /** Every fault. */
 export const faults: readonly NamedFault[] = [
   { name: 'swallows a message that it had acknowledged', breaks: 'lost', make: swallowDelivery },
-  // A publisher that is cut off before it sees the acknowledgement sends the message again, behind later ones.
-  { name: 'acknowledges a message and forgets it', breaks: 'lost', hasConsequences: true, make: swallowPublish },
+  { name: 'acknowledges a message and forgets it', breaks: 'lost', make: swallowPublish },
   { name: 'delivers a QoS 2 message twice', breaks: 'duplicated', make: deliverTwice },
   { name: 'delivers a QoS 0 message twice', breaks: 'duplicated', make: deliverQos0Twice },
   { name: 'delivers two messages of a stream in the wrong order', breaks: 'order', make: swapTwo },
   { name: 'changes a byte', breaks: 'corrupt', make: changeByte },
   { name: 'delivers at a lower QoS', breaks: 'corrupt', make: lowerQos },
   { name: 'delivers to somebody who did not subscribe', breaks: 'phantom', make: deliverElsewhere },
-  { name: 'forgets a Session', breaks: 'session-present', hasConsequences: true, make: denySession },
+  { name: 'forgets a Session', breaks: 'session-present', make: denySession },
   { name: 'swallows a Will Message', breaks: 'will', make: swallowWill },
 ];
 

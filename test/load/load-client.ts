@@ -50,8 +50,8 @@ export interface Wanted {
 /** What no Subscription here asks for. */
 const plainOptions = { noLocal: false, retainAsPublished: false } as const;
 
-/** Long enough for a busy machine; nothing waits for it to pass. */
-const patienceMs = 4 * soonMs;
+/** How long an answer may take on a busy machine, in milliseconds; nothing waits for it to pass. */
+export const patienceMs: number = 4 * soonMs;
 
 /** One Client, over all its Network Connections. */
 export class LoadClient {

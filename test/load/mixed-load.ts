@@ -10,11 +10,12 @@ import { History } from '../history/history.ts';
 import { Random } from '../history/random.ts';
 import type { Verdict } from '../history/verdict.ts';
 import { until } from '../support/deadline.ts';
-import { LoadClient, type Wanted } from './load-client.ts';
+import { LoadClient, patienceMs, type Wanted } from './load-client.ts';
 
 /** How much load. */
 export interface LoadPlan {
-  readonly url: string;
+  /** Where the broker listens; each Client takes one of them. */
+  readonly urls: readonly string[];
   readonly seed: number;
   readonly messages: number;
   readonly publishers: number;
@@ -202,6 +203,7 @@ class MixedLoad {
 
   #start(task: Promise<void>): void {
     this.#tasks.push(task);
+    task.catch(() => {}); // told in the end, when all tasks are awaited
   }
 
   /** Connects, or takes over, and has its Subscriptions. */
@@ -265,7 +267,7 @@ class MixedLoad {
   async #finish(client: LoadClient): Promise<void> {
     client.cutAfter(Number.POSITIVE_INFINITY);
     if (!client.isConnected) await client.connect();
-    await until(`answers to ${client.clientId}`, () => client.unanswered === 0 || undefined);
+    await until(`answers to ${client.clientId}`, () => client.unanswered === 0 || undefined, patienceMs);
     await client.ping();
   }
 
@@ -273,7 +275,7 @@ class MixedLoad {
 
   #make(clientId: string, isPersistent: boolean, topicAliasMaximum: number = this.#random.pick([0, 8])): LoadClient {
     return new LoadClient({
-      url: this.#plan.url,
+      url: this.#random.pick(this.#plan.urls),
       history: this.#history,
       clientId,
       version: this.#random.pick<ProtocolVersion>([3, 4, 4, 5, 5, 5]),

@@ -15,13 +15,14 @@ describe(`50,000 messages of mixed QoS between 40 Clients that come and go (SKEI
   it('all arrive, QoS 2 once and each stream in order, and what is missing at QoS 0 is in the books', async () => {
     await using skein = runSkein([
       'start',
-      ...['--listen', 'mqtt://127.0.0.1:0', '--admin', '127.0.0.1:0', '--store', 'memory:'],
+      ...['--listen', 'mqtt://127.0.0.1:0', '--listen', 'ws://127.0.0.1:0/mqtt'],
+      ...['--admin', '127.0.0.1:0', '--store', 'memory:'],
       // Whoever is away for long must find everything.
       ...['--limits-queue-max-messages', '100000', '--limits-queue-max-bytes', '1000000000'],
     ]);
     const { listen, admin } = await skein.ready();
     const { verdict, explanation, problems, disturbed } = await runMixedLoad({
-      url: listen[0] as string,
+      urls: listen,
       seed,
       messages: 50_000,
       publishers: 20,
