@@ -39,6 +39,17 @@ export function describeExpiry({ describe, it, expect }: TestWords, open: OpenTr
       expect((await trial.acquire('lamp')).sessionPresent).toBe(true);
     });
 
+    it('of a Session that a Clean Start has ended does not end the one in its place', async () => {
+      await using trial = await open();
+      const first = await trial.acquire('lamp', { sessionExpirySeconds: 2 });
+      await trial.release(first, { sessionExpirySeconds: 2 });
+      const second = await trial.acquire('lamp', { cleanStart: true, sessionExpirySeconds: 3600 });
+      await trial.clock.advance(3000);
+      expect(await trial.store.sessions.ended(10)).toMatchObject([{ generation: first.claim.generation }]);
+      expect(await trial.store.sessions.subscribe(second.claim, [])).toEqual([]);
+      expect(await trial.store.sessions.count()).toBe(1);
+    });
+
     it('is the one named at the end of the connection, shorter or longer than CONNECT asked', async () => {
       await using trial = await open();
       const short = await trial.acquire('short', { sessionExpirySeconds: 3600 });

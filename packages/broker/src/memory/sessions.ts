@@ -144,7 +144,9 @@ export function ended(state: MemoryState, limit: number, nowMs: number): readonl
     const expiry = state.expiries.pop(nowMs);
     if (expiry === undefined) break;
     const { record, epoch } = expiry;
-    if (record.owner !== undefined || record.epoch !== epoch) continue; // the Client came back
+    // The Client came back, or its Session is over already and another one has its place.
+    if (record.owner !== undefined || record.epoch !== epoch) continue;
+    if (state.sessions.get(record.clientId) !== record) continue;
     end(state, record);
   }
   const due: EndedSession[] = [];
