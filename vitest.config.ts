@@ -12,7 +12,9 @@ export default defineConfig({
   resolve: {
     alias: {
       '@skein/protocol': source('protocol'),
+      '@skein/broker/contract': fileURLToPath(new URL('packages/broker/src/contract/index.ts', import.meta.url)),
       '@skein/broker': source('broker'),
+      '@skein/redis': source('redis'),
       '@skein/edge': source('edge'),
     },
   },

@@ -5,14 +5,14 @@
 
 import './node-version.mjs';
 import { join } from 'node:path';
-import { installForeignClients } from './foreign-clients.mjs';
+import { installDebianPackages } from './debian-packages.mjs';
 import { build, install, root, run, tool } from './workspace.mjs';
 
 const args = process.argv.slice(2);
 const checks = !args.includes('--no-check');
 
 await install();
-if (process.env.CI === 'true') installForeignClients();
+installDebianPackages();
 
 const built = await build();
 const checked = checks ? await run([process.execPath, join(root, 'scripts/check.mjs')]) : 0;

@@ -1,0 +1,52 @@
+-- wills_claim: takes Wills that are due, earliest first, and those whose claim ran out before they were done.
+--   KEYS wd wc w of each bucket    ARGV 1 now  2 at most so many
+--   Answers {{will id, will …}, {for each bucket, ms until its next is due, or ''}}
+-- wills_done: forgets Wills that are published.
+--   KEYS wd wc w of each Will    ARGV clientId and will id of each
+-- Cost  O(buckets + Wills claimed)
+
+local function wills_claim(keys, args)
+  local now, limit = now_ms(args[1]), tonumber(args[2])
+  local found = {}
+  for at = 1, #keys, 3 do
+    for offset = 0, 1 do
+      local due = redis.call('ZRANGEBYSCORE', keys[at + offset], '-inf', now, 'WITHSCORES', 'LIMIT', 0, limit)
+      for i = 1, #due, 2 do
+        found[#found + 1] = { id = due[i], due = tonumber(due[i + 1]), at = at, will = redis.call('HGET', keys[at + 2], due[i]) }
+      end
+    end
+  end
+  table.sort(found, function(one, other) return one.due < other.due end)
+  local claimed = {}
+  for i = 1, math.min(limit, #found) do
+    local each = found[i]
+    redis.call('ZREM', keys[each.at], each.id)
+    if each.will then
+      redis.call('ZADD', keys[each.at + 1], now + will_lease_ms, each.id)
+      claimed[#claimed + 1] = each.id
+      claimed[#claimed + 1] = each.will
+    else
+      redis.call('ZREM', keys[each.at + 1], each.id)
+    end
+  end
+  local next_due = {}
+  for at = 1, #keys, 3 do
+    local earliest = math.huge
+    for offset = 0, 1 do
+      local first = redis.call('ZRANGE', keys[at + offset], 0, 0, 'WITHSCORES')
+      if first[2] then earliest = math.min(earliest, tonumber(first[2])) end
+    end
+    next_due[#next_due + 1] = earliest == math.huge and '' or whole(math.max(0, earliest - now))
+  end
+  return { claimed, next_due }
+end
+
+local function wills_done(keys, args)
+  for i = 1, #args / 2 do
+    local wd, wc, w = unpack(keys, i * 3 - 2, i * 3)
+    finish_will(wd, wc, w, args[i * 2 - 1], args[i * 2])
+  end
+end
+
+register('wills_claim', wills_claim, { 'allow-oom' })
+register('wills_done', wills_done, { 'allow-oom' })

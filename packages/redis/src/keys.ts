@@ -1,0 +1,165 @@
+// Every key there is. All begin with the name of the cluster, so that several clusters may share a database.
+//
+// Only functions write (functions/*.lua); `{b}` stands for the tag of the Client Identifier's bucket. Sizes were
+// measured on Redis 7.0, for 64-bit servers, with the key.
+//
+//   of a Client Identifier, in its bucket's slot
+//     s:{b}:client          hash    its Session, 350 bytes: g generation, own node that holds it or '', ep epoch, qs state
+//                                   of its queue (next seq, head, sent at most, bytes, releases, last release, reserve,
+//                                   earliest expiry), kept 1 if stored, xi Session Expiry Interval, dc time it was let
+//                                   go; wl Will, wdl its delay, pw the Will it left waiting; of the last acquire: an
+//                                   nonce, ap present, ao previous owner, as sent, aw Wills
+//     u:{b}:client:g        hash    Topic Filter → options, 140 bytes and 20 for each filter more
+//     q:{b}:client:g        hash    seq → entry (blob.ts), 340 bytes for one of 100, 160 for each of many
+//     r:{b}:client:g        zset    seqs whose PUBREL is owed, by order of their PUBRECs; gone when none is
+//     t:{b}:client:g        zset    seqs of entries that expire, by time in ms
+//     d:{b}:client:g        zset    uids it has had, by time in ms: 23 bytes each up to 128, 110 beyond
+//     i:{b}:client:g        hash    QoS 2 messages received: Packet Identifier → '0' or '1' (published), uid
+//   of a bucket, in the same slot
+//     b:{b}                 hash    ep last epoch given, n Sessions
+//     x:{b}                 zset    Sessions whose Client is away, by the time of their expiry in ms, 110 bytes each
+//     e:{b}                 hash    generations that are over and wait to be dismantled: generation\0client
+//     w:{b}                 hash    Wills on their way: epoch\0generation\0client → Will; client → their list
+//     wd:{b}                zset    those waiting, by the time they are due in ms
+//     wc:{b}                zset    those claimed, by the time their claim ends
+//   of retained messages, 64 partitions by topic, each in the slot of a bucket
+//     k:{b}  kl:{b}  ke:{b} hash, zset, zset   topic → message; topics in order; topics by expiry: 190 bytes and 130
+//     kn                    number  retained messages in all partitions
+//   of routes, in one slot
+//     rt:{routes}           hash    Topic Filter\0generation → version\0client, 100 bytes each
+//     rv:{routes}           number  version of the table
+//     rx:{routes}           text    checksum over all routes
+//     rl:{routes}           stream  changes, 51 bytes each, the last 200,000 about
+//   of the database
+//     meta                  hash    format of all this, dataset: a random name, new with each database
+//
+// A sweep must not ask 1024 buckets a second whether something is due there, and an index over all of them would lie in
+// another slot than what it tells of. So every node remembers when a bucket is worth a look (looks.ts): it knows what it
+// left there itself, and looks at the rest in turn.
+
+import { bucketCount, bucketOf, bucketTags, byteHash } from './bucket.ts';
+
+/** How many partitions hold the retained messages. */
+const partitionCount = 64;
+
+/** What the layout of keys and values is called; a store in another one is left alone. */
+export const storeFormat = 1;
+
+/** The keys of one Client Identifier's bucket. */
+export interface BucketKeys {
+  readonly bucket: string;
+  readonly expiries: string;
+  readonly ended: string;
+  readonly wills: string;
+  readonly willsDue: string;
+  readonly willsClaimed: string;
+}
+
+/** The keys of one partition of retained messages. */
+export interface PartitionKeys {
+  readonly messages: string;
+  readonly topics: string;
+  readonly expiries: string;
+}
+
+/** Makes the keys of one cluster. */
+export class Keys {
+  readonly prefix: string;
+  readonly meta: string;
+  readonly routes: string;
+  readonly routesVersion: string;
+  readonly routesChecksum: string;
+  readonly routesLog: string;
+  readonly retainedCount: string;
+  /** By number of the bucket. */
+  readonly buckets: readonly BucketKeys[];
+  /** By number of the partition. */
+  readonly partitions: readonly PartitionKeys[];
+
+  /** @param cluster its name, of the characters that {@link isClusterName} lets by */
+  constructor(cluster: string) {
+    const prefix = `${cluster}:`;
+    this.prefix = prefix;
+    this.meta = `${prefix}meta`;
+    this.routes = `${prefix}rt:{routes}`;
+    this.routesVersion = `${prefix}rv:{routes}`;
+    this.routesChecksum = `${prefix}rx:{routes}`;
+    this.routesLog = `${prefix}rl:{routes}`;
+    this.retainedCount = `${prefix}kn`;
+    this.buckets = bucketTags.map((tag) => ({
+      bucket: `${prefix}b:{${tag}}`,
+      expiries: `${prefix}x:{${tag}}`,
+      ended: `${prefix}e:{${tag}}`,
+      wills: `${prefix}w:{${tag}}`,
+      willsDue: `${prefix}wd:{${tag}}`,
+      willsClaimed: `${prefix}wc:{${tag}}`,
+    }));
+    this.partitions = Array.from({ length: partitionCount }, (_, partition) => {
+      const tag = bucketTags[partition * (bucketCount / partitionCount)];
+      return { messages: `${prefix}k:{${tag}}`, topics: `${prefix}kl:{${tag}}`, expiries: `${prefix}ke:{${tag}}` };
+    });
+  }
+
+  bucketOf(clientId: string): BucketKeys {
+    return this.buckets[bucketOf(clientId)] as BucketKeys;
+  }
+
+  session(clientId: string): string {
+    return `${this.prefix}s:{${tagOf(clientId)}}:${clientId}`;
+  }
+
+  subscriptions(clientId: string, generation: string): string {
+    return this.#of('u', clientId, generation);
+  }
+
+  queue(clientId: string, generation: string): string {
+    return this.#of('q', clientId, generation);
+  }
+
+  releases(clientId: string, generation: string): string {
+    return this.#of('r', clientId, generation);
+  }
+
+  times(clientId: string, generation: string): string {
+    return this.#of('t', clientId, generation);
+  }
+
+  seen(clientId: string, generation: string): string {
+    return this.#of('d', clientId, generation);
+  }
+
+  inbound(clientId: string, generation: string): string {
+    return this.#of('i', clientId, generation);
+  }
+
+  /** All keys of a generation, in the order in which functions take them. */
+  generation(clientId: string, generation: string): string[] {
+    return [
+      this.subscriptions(clientId, generation),
+      this.queue(clientId, generation),
+      this.releases(clientId, generation),
+      this.times(clientId, generation),
+      this.inbound(clientId, generation),
+      this.seen(clientId, generation),
+    ];
+  }
+
+  #of(letter: string, clientId: string, generation: string): string {
+    return `${this.prefix}${letter}:{${tagOf(clientId)}}:${clientId}:${generation}`;
+  }
+}
+
+/** The partition of a topic's retained message. */
+export function partitionOf(topic: string): number {
+  const hash = byteHash(topic);
+  return ((hash ^ (hash >>> 6) ^ (hash >>> 12) ^ (hash >>> 18)) >>> 0) % partitionCount;
+}
+
+/** Whether a cluster may be called so: braces would move its keys into other slots. */
+export function isClusterName(name: string): boolean {
+  return /^[A-Za-z0-9._-]{1,64}$/.test(name);
+}
+
+function tagOf(clientId: string): string {
+  return bucketTags[bucketOf(clientId)] as string;
+}

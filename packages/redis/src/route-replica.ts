@@ -1,0 +1,259 @@
+// This node's copy of the table of routes: read whole, then kept up by the log of changes [rule: Read-index].
+//
+// Versions grow by one, so a change that is missing is seen, and the whole table is read again. So it is too when the
+// checksum over all routes is another one than the store's at the same version, and when the store's version has
+// gone back: a server that lost its last second. Then the version is first raised over all that was seen, so that no
+// version ever means two things.
+//
+// Changes that this node makes are told as soon as the store answers, if nothing is missing before them; the log brings
+// them once more, and they are passed over.
+
+import { hash } from 'node:crypto';
+import { StoreUnavailable } from '@skein/broker';
+import type { Redis } from 'ioredis';
+import { listOf, numberOf, type Reply, textOf } from './calls.ts';
+import type { Keys } from './keys.ts';
+import type { RouteChange } from './ports.ts';
+
+/** How long a read of the log waits for a change, in milliseconds; then the checksum is compared. */
+export const logWaitMs = 2000;
+/** Changes read at once, and routes. */
+const pageMax = 1000;
+const retryMs = 100;
+
+type Follower = (changes: readonly RouteChange[]) => void;
+
+/** What a replica needs of the store around it. */
+export interface ReplicaSurroundings {
+  /** A connection of its own, since it waits for changes on it. */
+  readonly tail: Redis;
+  readonly keys: Keys;
+  /** Raises the store's version to at least one that was seen. */
+  raise(version: number): Promise<void>;
+  /** The table was read again, for this reason. */
+  resynced(reason: string): void;
+}
+
+/** A copy of the table of routes. */
+export class RouteReplica {
+  readonly #around: ReplicaSurroundings;
+  /** By filter and generation. */
+  #routes = new Map<string, { readonly clientId: string; readonly version: number }>();
+  readonly #followers: Follower[] = [];
+  #version = 0;
+  #sum: [number, number] = [0, 0];
+  #begun: Promise<void> | undefined;
+  #running: Promise<void> | undefined;
+  #stale: string | undefined;
+  /** While the table is read, what this node does is left to the log: it may be in the table already, or not. */
+  #reading = false;
+  #closed = false;
+  #wake: (() => void) | undefined;
+
+  constructor(surroundings: ReplicaSurroundings) {
+    this.#around = surroundings;
+  }
+
+  /** The last version that followers have been told of. */
+  get version(): number {
+    return this.#version;
+  }
+
+  /** Tells a follower all routes, then every change. @throws StoreUnavailable if the table cannot be read */
+  async follow(changed: Follower): Promise<void> {
+    this.#begun ??= this.#begin();
+    try {
+      await this.#begun;
+    } catch (error) {
+      this.#begun = undefined;
+      throw new StoreUnavailable('the routes cannot be read', { cause: error });
+    }
+    const all = Array.from(this.#routes, ([route, { clientId, version }]) =>
+      changeOf(route, clientId, true, Math.min(version, this.#version)),
+    );
+    if (all.length > 0) changed(all.sort((a, b) => a.version - b.version));
+    this.#followers.push(changed);
+  }
+
+  /** Changes that this node has made; told now, unless others come before them. */
+  made(changes: readonly RouteChange[]): void {
+    if (this.#begun !== undefined && !this.#reading && changes[0]?.version === this.#version + 1) this.#apply(changes);
+  }
+
+  /** The copy is not to be trusted any more: it is read again. */
+  distrust(reason: string): void {
+    this.#stale ??= reason;
+    this.#wake?.();
+  }
+
+  /** Stops following. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#wake?.();
+    this.#around.tail.disconnect();
+    await this.#running;
+  }
+
+  async #begin(): Promise<void> {
+    await this.#readAll();
+    this.#running = this.#run();
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#closed) {
+      try {
+        if (this.#stale !== undefined) {
+          const reason = this.#stale;
+          await this.#readAll();
+          this.#stale = undefined;
+          this.#around.resynced(reason);
+        }
+        await this.#readLog();
+      } catch {
+        // The connection is broken, which it says by itself; it mends itself as well.
+        await this.#pause();
+      }
+    }
+  }
+
+  async #readLog(): Promise<void> {
+    const { tail, keys } = this.#around;
+    const from = `${this.#version}-1`;
+    const reply = await tail.callBuffer('XREAD', 'COUNT', pageMax, 'BLOCK', logWaitMs, 'STREAMS', keys.routesLog, from);
+    const [[, entries] = []] = listOf(reply as Reply).map(listOf);
+    if (entries === undefined) {
+      await this.#compare();
+      return;
+    }
+    const changes: RouteChange[] = [];
+    for (const entry of listOf(entries)) {
+      const [id, fields] = listOf(entry);
+      const version = Number(textOf(id).split('-')[0]);
+      const [sign, value] = listOf(fields).map(textOf);
+      const [topicFilter = '', generation = '', clientId = ''] = (value ?? '').split('\0');
+      if (version <= this.#version) continue;
+      if (version !== this.#version + changes.length + 1) {
+        this.#apply(changes);
+        this.distrust(`changes before version ${version} are gone from the log`);
+        return;
+      }
+      changes.push({ topicFilter, generation, clientId, present: sign === '+', version });
+    }
+    this.#apply(changes);
+  }
+
+  /** Whether this copy still is what the store has. */
+  async #compare(): Promise<void> {
+    const { tail, keys } = this.#around;
+    const [storeVersion, checksum] = listOf(
+      (await tail.callBuffer('MGET', keys.routesVersion, keys.routesChecksum)) as Reply,
+    );
+    const version = storeVersion === null ? 0 : numberOf(storeVersion);
+    if (version < this.#version) this.distrust(`the version went back from ${this.#version} to ${version}`);
+    else if (version === this.#version && version > 0 && textOf(checksum) !== hexOf(this.#sum)) {
+      this.distrust(`the checksum differs at version ${version}`);
+    }
+  }
+
+  /**
+   * Reads the whole table. What is put meanwhile is told under the version at which reading began, since changes that
+   * came before it may have been missed; the log tells of them all.
+   */
+  async #readAll(): Promise<void> {
+    this.#reading = true;
+    try {
+      await this.#readTable();
+    } finally {
+      this.#reading = false;
+    }
+  }
+
+  async #readTable(): Promise<void> {
+    const { tail, keys } = this.#around;
+    let version = await this.#storeVersion();
+    if (version < this.#version) {
+      await this.#around.raise(this.#version);
+      version = await this.#storeVersion();
+    }
+    const routes = new Map<string, { readonly clientId: string; readonly version: number }>();
+    let cursor = '0';
+    do {
+      const reply = listOf((await tail.callBuffer('HSCAN', keys.routes, cursor, 'COUNT', pageMax)) as Reply);
+      cursor = textOf(reply[0]);
+      const flat = listOf(reply[1]);
+      for (let at = 0; at < flat.length; at += 2) {
+        const [put = '', clientId = ''] = textOf(flat[at + 1]).split('\0');
+        routes.set(textOf(flat[at]), { clientId, version: Number(put) });
+      }
+    } while (cursor !== '0');
+
+    const before = this.#routes;
+    const changes: RouteChange[] = [];
+    for (const [route, { clientId, version: put }] of routes) {
+      if (before.get(route)?.version !== put) changes.push(changeOf(route, clientId, true, Math.min(put, version)));
+    }
+    changes.sort((a, b) => a.version - b.version);
+    for (const [route, { clientId }] of before) {
+      if (!routes.has(route)) changes.push(changeOf(route, clientId, false, version));
+    }
+    this.#routes = routes;
+    this.#version = version;
+    this.#sum = [0, 0];
+    for (const [route, { version: put }] of routes) this.#fold(route, put);
+    this.#tell(changes);
+  }
+
+  async #storeVersion(): Promise<number> {
+    const { tail, keys } = this.#around;
+    const reply = (await tail.callBuffer('GET', keys.routesVersion)) as Reply;
+    return reply === null ? 0 : numberOf(reply);
+  }
+
+  #apply(changes: readonly RouteChange[]): void {
+    for (const { topicFilter, generation, clientId, present, version } of changes) {
+      const route = `${topicFilter}\0${generation}`;
+      const before = this.#routes.get(route);
+      if (before !== undefined) this.#fold(route, before.version);
+      if (present) {
+        this.#fold(route, version);
+        this.#routes.set(route, { clientId, version });
+      } else {
+        this.#routes.delete(route);
+      }
+      this.#version = version;
+    }
+    this.#tell(changes);
+  }
+
+  #tell(changes: readonly RouteChange[]): void {
+    if (changes.length === 0) return;
+    for (const changed of this.#followers) changed(changes);
+  }
+
+  /** Takes a route into the checksum, or out of it, as the functions do. */
+  #fold(route: string, version: number): void {
+    const digest = hash('sha1', `${route}\0${version}`, 'buffer');
+    this.#sum[0] ^= digest.readInt32BE(0);
+    this.#sum[1] ^= digest.readInt32BE(4);
+  }
+
+  #pause(): Promise<void> {
+    if (this.#closed) return Promise.resolve();
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, retryMs);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+}
+
+function changeOf(route: string, clientId: string, present: boolean, version: number): RouteChange {
+  const [topicFilter = '', generation = ''] = route.split('\0');
+  return { topicFilter, clientId, generation, present, version };
+}
+
+function hexOf(sum: readonly [number, number]): string {
+  return sum.map((word) => (word >>> 0).toString(16).padStart(8, '0')).join('');
+}

@@ -1,0 +1,114 @@
+// The table of routes: the port over functions/route, and a replica of it.
+
+import { StoreUnavailable } from '@skein/broker';
+import type { Redis } from 'ioredis';
+import { listOf, numberOf, textOf } from './calls.ts';
+import type { Route, RouteChange, Routes } from './ports.ts';
+import { RouteReplica } from './route-replica.ts';
+import type { Surroundings } from './surroundings.ts';
+
+/** Routes put or removed in one call. */
+const routesMax = 500;
+
+/** Routes in Redis. */
+export class RedisRoutes implements Routes {
+  readonly #around: Surroundings;
+  readonly #replica: RouteReplica;
+  /** The highest version seen; the store's may be lower after it lost its last second. */
+  #seen = 0;
+  /** A read of the version that has not left yet. */
+  #asked: Promise<number> | undefined;
+
+  constructor(surroundings: Surroundings, tail: Redis, resynced: (reason: string) => void) {
+    this.#around = surroundings;
+    this.#replica = new RouteReplica({
+      tail,
+      keys: surroundings.keys,
+      resynced,
+      raise: async (version) => {
+        this.#seen = Math.max(this.#seen, version);
+        await this.#put([]);
+      },
+    });
+  }
+
+  /** @inheritdoc */
+  async put(routes: readonly Route[]): Promise<number> {
+    for (let at = 0; at < routes.length || at === 0; at += routesMax) await this.#put(routes.slice(at, at + routesMax));
+    return this.#seen;
+  }
+
+  async #put(routes: readonly Route[]): Promise<void> {
+    const words = routes.flatMap((route) => [nameOf(route), route.clientId]);
+    const reply = await this.#around.calls.call('route_put', this.#keys(), [this.#seen, ...words]);
+    const version = numberOf(reply);
+    this.#seen = Math.max(this.#seen, version);
+    this.#replica.made(
+      routes.map((route, i) => ({ ...plain(route), present: true, version: version - routes.length + i + 1 })),
+    );
+  }
+
+  /** @inheritdoc */
+  async removeIf(routes: readonly (Route & { readonly version: number })[]): Promise<void> {
+    for (let at = 0; at < routes.length; at += routesMax) await this.#remove(routes.slice(at, at + routesMax));
+  }
+
+  async #remove(routes: readonly (Route & { readonly version: number })[]): Promise<void> {
+    const words = routes.flatMap((route) => [nameOf(route), `${route.version}`]);
+    const versions = listOf(await this.#around.calls.call('route_remove', this.#keys(), words)).map(numberOf);
+    const changes: RouteChange[] = [];
+    for (const [i, route] of routes.entries()) {
+      const version = versions[i] as number;
+      if (version > 0) changes.push({ ...plain(route), present: false, version });
+    }
+    this.#seen = Math.max(this.#seen, changes.at(-1)?.version ?? 0);
+    this.#replica.made(changes);
+  }
+
+  /** All that ask in one turn share one read: it leaves after every one of them has asked. */
+  version(): Promise<number> {
+    this.#asked ??= this.#read();
+    return this.#asked;
+  }
+
+  async #read(): Promise<number> {
+    const { calls, keys } = this.#around;
+    // Calls leave at the end of the turn; whoever asks after that needs another answer.
+    setImmediate(() => {
+      this.#asked = undefined;
+    });
+    const reply = await calls.command(['GET', keys.routesVersion]);
+    const version = reply === null ? 0 : Number(textOf(reply));
+    if (version < this.#seen) {
+      this.#replica.distrust(`the version went back from ${this.#seen} to ${version}`);
+      await this.#put([]);
+      throw new StoreUnavailable(`the version of the routes went back from ${this.#seen} to ${version}`);
+    }
+    this.#seen = version;
+    return version;
+  }
+
+  /** @inheritdoc */
+  follow(changed: (changes: readonly RouteChange[]) => void): Promise<void> {
+    return this.#replica.follow(changed);
+  }
+
+  /** Stops following. */
+  close(): Promise<void> {
+    return this.#replica.close();
+  }
+
+  #keys(): string[] {
+    const { routes, routesVersion, routesChecksum, routesLog } = this.#around.keys;
+    return [routes, routesVersion, routesChecksum, routesLog];
+  }
+}
+
+/** As the table names a route. U+0000 can stand neither in a filter nor in a Client Identifier [MQTT-1.5.4-2]. */
+function nameOf({ topicFilter, generation }: Route): string {
+  return `${topicFilter}\0${generation}`;
+}
+
+function plain({ topicFilter, clientId, generation }: Route): Route {
+  return { topicFilter, clientId, generation };
+}

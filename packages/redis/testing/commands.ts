@@ -1,0 +1,157 @@
+// Commands for a store, made at random from few names, so that they meet: three Clients, six filters, three uids.
+
+import type { Message } from '@skein/broker';
+import type { QoS, Will } from '@skein/protocol';
+// biome-ignore lint/correctness/noUndeclaredDependencies: only tests come here, and the workspace has it for them
+import fc from 'fast-check';
+import type { StoredSubscription } from '../src/ports.ts';
+
+/** Who may own a Session. */
+export const nodes: readonly string[] = ['node-a', 'node-b'];
+
+const filters = ['a', 'a/+', '#', 'b', 'b/#', '+/c'];
+const topics = ['a', 'a/c', 'b', 'b/c', '$x'];
+
+const clientId = fc.constantFrom('c0', 'c1', 'c2');
+const claim = fc.nat({ max: 7 });
+const expiry = fc.constantFrom(0, 2, 100, 100, 0xffffffff);
+const filter = fc.constantFrom(...filters);
+const uid = fc.option(fc.constantFrom('u0', 'u1', 'u2'), { nil: undefined, freq: 2 });
+const qos = fc.constantFrom<QoS>(0, 1, 1, 2, 2);
+const seqs = fc.uniqueArray(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 4 });
+
+const subscription = fc.record({
+  filter,
+  qos,
+  noLocal: fc.boolean(),
+  asPublished: fc.boolean(),
+  identifier: fc.option(fc.constantFrom(1, 268_435_455), { nil: undefined }),
+});
+
+const message = fc.record({
+  topic: fc.constantFrom(...topics),
+  thousands: fc.nat({ max: 3 }),
+  qos,
+  retain: fc.boolean(),
+  publisher: fc.constantFrom('c0', 'p'),
+  expiresIn: fc.constantFrom(0, 0, 0, 500, 3000),
+});
+
+const target = fc.record({
+  claim,
+  filters: fc.uniqueArray(filter, { minLength: 1, maxLength: 3 }),
+  retained: fc.constantFrom(false, false, false, true),
+});
+
+const enqueued = fc
+  .tuple(
+    message,
+    fc.record({
+      refusable: fc.boolean(),
+      uid,
+      targets: fc.uniqueArray(target, { maxLength: 3, selector: (each) => each.claim }),
+    }),
+  )
+  .map(([one, other]) => ({ ...one, ...other, qos: one.qos === 0 ? 1 : one.qos }));
+
+const will = fc.option(fc.record({ delay: fc.constantFrom(0, 0, 3), text: fc.constantFrom('one', 'two') }), {
+  nil: undefined,
+});
+
+function kind<Name extends string, Fields>(is: Name, fields: { [Key in keyof Fields]: fc.Arbitrary<Fields[Key]> }) {
+  return fc.record({ is: fc.constant(is), ...fields }) as unknown as fc.Arbitrary<{ is: Name } & Fields>;
+}
+
+const enqueue = kind('enqueue', { messages: fc.array(enqueued, { minLength: 1, maxLength: 4 }) });
+const acquire = kind('acquire', {
+  clientId,
+  node: fc.nat({ max: 1 }),
+  clean: fc.constantFrom(false, false, true),
+  expiry,
+  will,
+  receiveMaximum: fc.constantFrom(1, 3, 100),
+  repeat: fc.boolean(),
+});
+const subscribe = kind('subscribe', { claim, subscriptions: fc.array(subscription, { minLength: 1, maxLength: 3 }) });
+const read = kind('read', { claim, from: fc.nat({ max: 8 }), limit: fc.integer({ min: 1, max: 4 }) });
+
+/** Any command; what fills and drains queues comes most often. */
+export const commands = fc.oneof(
+  { weight: 4, arbitrary: acquire },
+  { weight: 1, arbitrary: kind('abandon', { attempt: fc.nat({ max: 7 }) }) },
+  {
+    weight: 3,
+    arbitrary: kind('release', {
+      claim,
+      expiry,
+      will: fc.constantFrom<'publish' | 'drop'>('publish', 'drop'),
+      sent: fc.nat({ max: 6 }),
+    }),
+  },
+  { weight: 4, arbitrary: subscribe },
+  { weight: 1, arbitrary: kind('unsubscribe', { claim, filters: fc.array(filter, { minLength: 1, maxLength: 2 }) }) },
+  { weight: 10, arbitrary: enqueue },
+  { weight: 3, arbitrary: read },
+  { weight: 3, arbitrary: kind('ack', { claim, seqs }) },
+  { weight: 2, arbitrary: kind('rec', { claim, seqs }) },
+  {
+    weight: 3,
+    arbitrary: kind('inbound', {
+      claim,
+      what: fc.constantFrom<'ingress' | 'done' | 'release'>('ingress', 'ingress', 'done', 'release'),
+      packetId: fc.integer({ min: 1, max: 2 }),
+      uid: fc.nat({ max: 1 }),
+    }),
+  },
+  { weight: 1, arbitrary: kind('ended', { forget: fc.boolean() }) },
+  { weight: 1, arbitrary: kind('wills', { done: fc.boolean() }) },
+  { weight: 2, arbitrary: kind('retain', { messages: fc.array(message, { minLength: 1, maxLength: 3 }) }) },
+  { weight: 1, arbitrary: kind('match', { filter }) },
+  { weight: 1, arbitrary: kind('count', {}) },
+  { weight: 3, arbitrary: kind('advance', { ms: fc.constantFrom(100, 500, 2500, 11_000, 301_000) }) },
+);
+
+/** One command. */
+export type Command = typeof commands extends fc.Arbitrary<infer Each> ? Each : never;
+
+/** A message as a command describes it. */
+export function messageOf(of: MessageOf, nowMs: number): Message {
+  return {
+    topic: of.topic,
+    payload: new Uint8Array(of.thousands * 1000).fill(of.thousands),
+    qos: of.qos,
+    retain: of.retain,
+    properties: of.expiresIn === 0 ? undefined : { contentType: 'text', userProperties: [['k', 'ü']] },
+    publisherId: of.publisher,
+    expiresAtMs: of.expiresIn === 0 ? 0 : nowMs + of.expiresIn,
+    frames: undefined,
+  };
+}
+
+type MessageOf = typeof message extends fc.Arbitrary<infer Each> ? Each : never;
+
+/** A Subscription as a command describes it. */
+export function subscriptionOf(of: SubscriptionOf): StoredSubscription {
+  return {
+    topicFilter: of.filter,
+    qos: of.qos,
+    noLocal: of.noLocal,
+    retainAsPublished: of.asPublished,
+    retainHandling: 1,
+    subscriptionIdentifier: of.identifier,
+  };
+}
+
+type SubscriptionOf = typeof subscription extends fc.Arbitrary<infer Each> ? Each : never;
+
+/** A Will as a command describes it. */
+export function willOf(of: { readonly delay: number; readonly text: string } | undefined): Will | undefined {
+  if (of === undefined) return undefined;
+  return {
+    topic: 'will',
+    payload: new TextEncoder().encode(of.text),
+    qos: 1,
+    retain: false,
+    properties: of.delay === 0 ? undefined : { willDelayInterval: of.delay, contentType: 'text' },
+  };
+}
