@@ -27,6 +27,16 @@ export interface Message {
   frames: unknown[] | undefined;
 }
 
+/** What a message takes, in bytes, wherever it waits: all that its publisher had a say in, and something for the rest. */
+export function bytesOf({ payload, topic, properties }: Message): number {
+  let bytes = payload.length + topic.length + 100;
+  if (properties === undefined) return bytes;
+  bytes += properties.correlationData?.length ?? 0;
+  bytes += (properties.contentType?.length ?? 0) + (properties.responseTopic?.length ?? 0);
+  for (const [name, value] of properties.userProperties ?? []) bytes += name.length + value.length + 50;
+  return bytes;
+}
+
 /** How one receiver gets a message: the part of a PUBLISH packet that is not shared. */
 export interface Delivery {
   readonly qos: QoS;

@@ -61,8 +61,9 @@ export class RetainedFeed {
   }
 
   /** Whether the Client is still there, and still subscribed. */
-  #isWanted({ session, topicFilter }: Subscription): boolean {
-    return !session.closed && session.subscriptions.has(topicFilter);
+  #isWanted(subscription: Subscription): boolean {
+    const { session, topicFilter } = subscription;
+    return !session.closed && session.subscriptions.get(topicFilter) === subscription;
   }
 
   /** Retain is 1: the message is sent because of a new Subscription [MQTT-3.3.1-8]. */

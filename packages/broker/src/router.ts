@@ -2,7 +2,8 @@
 //
 // Both stand in one tree of filters. What a topic matches is worked out once and kept, already merged to one copy for
 // each Client, because topics repeat and Subscriptions rarely change. A changed filter without wildcard makes only
-// its own topic stale; one with a wildcard may make any topic stale, and a single number says that it did.
+// its own topic stale; one with a wildcard may make any topic stale, and what was kept is dropped, lest it keep Sessions
+// alive that are gone. What is kept is bounded by what it takes: topics, and the targets that they have.
 //
 // rule: One path per session. QoS 0 goes to every connected Client (`any`) and is never stored. QoS 1 and 2 go to the
 // Clients whose Session lives in this node's memory (`volatile`), and to stored Sessions (`stored`) through their queues.
@@ -43,20 +44,16 @@ export interface VersionedRoute extends Route {
   readonly version: number;
 }
 
-interface CachedMatch extends Match {
-  readonly wildcardEpoch: number;
-}
-
-/** Topics whose match is kept. */
-const cacheMax = 65_536;
+/** Topics whose match is kept, and targets in all of them; about 100 bytes each. */
+const cachedTopicsMax = 65_536;
+const cachedTargetsMax = 500_000;
 
 /** Answers what a topic matches. */
 export class Router {
   readonly #tree = new SubscriptionTree<Subscription | VersionedRoute>();
   readonly #routes = new Map<string, VersionedRoute>();
-  #cache = new Map<string, CachedMatch>();
-  /** Counts changes that may concern any topic. */
-  #wildcardEpoch = 0;
+  #cache = new Map<string, Match>();
+  #cachedTargets = 0;
   #routesVersion = 0;
   #waiting: { readonly version: number; readonly resolve: () => void }[] = [];
 
@@ -66,10 +63,11 @@ export class Router {
   /** What a topic matches now. */
   match(topic: string): Match {
     const cached = this.#cache.get(topic);
-    if (cached !== undefined && cached.wildcardEpoch === this.#wildcardEpoch) return cached;
+    if (cached !== undefined) return cached;
     const match = this.#matchAnew(topic);
     // Forgetting everything now and then is cheaper than remembering what was used when.
-    if (this.#cache.size >= cacheMax) this.#cache = new Map();
+    if (this.#cache.size >= cachedTopicsMax || this.#cachedTargets > cachedTargetsMax) this.#forget();
+    this.#cachedTargets += match.any.length + match.stored.length;
     this.#cache.set(topic, match);
     return match;
   }
@@ -121,11 +119,16 @@ export class Router {
   }
 
   #stale(topicFilter: string): void {
-    if (hasWildcard(topicFilter)) this.#wildcardEpoch++;
-    else this.#cache.delete(topicFilter);
+    if (!hasWildcard(topicFilter)) this.#cache.delete(topicFilter);
+    else if (this.#cache.size > 0) this.#forget();
   }
 
-  #matchAnew(topic: string): CachedMatch {
+  #forget(): void {
+    this.#cache = new Map();
+    this.#cachedTargets = 0;
+  }
+
+  #matchAnew(topic: string): Match {
     const local = new Map<Session, Subscription[]>();
     const stored = new Map<string, VersionedRoute[]>();
     this.#tree.match(topic, (entry) => {
@@ -134,7 +137,6 @@ export class Router {
     });
     const any = Array.from(local.values(), merge);
     return {
-      wildcardEpoch: this.#wildcardEpoch,
       any,
       volatile: any.filter(({ session }) => !session.stored),
       stored: Array.from(stored.values(), (routes) => ({

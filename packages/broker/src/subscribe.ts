@@ -41,6 +41,9 @@ export interface RequestsOf {
   readonly failed: (error: unknown) => void;
 }
 
+/** Filters of one SUBSCRIBE that are looked at; the others are refused. */
+const filtersMax = 1000;
+
 /** The SUBSCRIBE and UNSUBSCRIBE packets of one Client, in order. */
 export class Requests {
   readonly #of: RequestsOf;
@@ -90,11 +93,15 @@ export class Requests {
     }
     for (const subscription of granted) around.router.subscribe(subscription, session.subscribe(subscription));
     send({ type: 'suback', packetId, reasonCodes, properties: undefined });
+    const fed = new Set<string>();
     for (const [i, { retainHandling, topicFilter }] of granted.entries()) {
-      // The same filter may stand there twice: each is served as if it had come by itself [MQTT-3.8.4-5].
-      const subscription = session.subscriptions.get(topicFilter) as Subscription;
+      // The same filter may stand there twice; its retained messages are sent once, for the last of them.
+      const subscription = session.subscriptions.get(topicFilter);
+      if (subscription === undefined || fed.has(topicFilter)) continue;
       // [MQTT-3.3.1-9, MQTT-3.3.1-10, MQTT-3.3.1-11]
-      if (retainHandling === 0 || (retainHandling === 1 && isNew[i])) this.#feed.add(subscription);
+      if (retainHandling === 2 || (retainHandling === 1 && !isNew[i])) continue;
+      fed.add(topicFilter);
+      this.#feed.add(subscription);
     }
     return undefined;
   }
@@ -105,8 +112,8 @@ export class Requests {
     const subscriptionIdentifier = packet.properties?.subscriptionIdentifier;
     const filters = new Set(session.subscriptions.keys());
     const granted: Subscription[] = [];
-    const reasonCodes = packet.subscriptions.map((request): ReasonCode => {
-      const refusal = this.#refuse(request.topicFilter, filters);
+    const reasonCodes = packet.subscriptions.map((request, i): ReasonCode => {
+      const refusal = i < filtersMax ? this.#refuse(request.topicFilter, filters) : ReasonCode.quotaExceeded;
       if (refusal !== undefined) return refusal;
       filters.add(request.topicFilter);
       granted.push({ ...request, subscriptionIdentifier, session });

@@ -53,6 +53,9 @@ const progressLookTicks = ticksOf(1000);
 /** A chunk of so many bytes is a sign of life though it ends no packet: a large one comes over a slow line. */
 const signOfLifeBytes = 256;
 
+/** Largest CONNECT: a Will as large as it may be, and as much again for the rest. Nobody has been let in yet. */
+const connectMaxBytes = 128 * 1024;
+
 type Phase = 'awaiting-connect' | 'connected' | 'ending' | 'gone';
 
 /** One Network Connection, between a transport and the broker's Client. */
@@ -71,7 +74,10 @@ export class Connection implements Outlet, Receiver, Timed, OutboxOwner {
   #maximumPacketSize: number = Number.POSITIVE_INFINITY;
   /** Undefined until CONNECT is accepted, and after the end. */
   #terms: DeliveryTerms | undefined = undefined;
+  /** The broker takes no packets. */
   #held = false;
+  /** The Client does not read our answers, so its questions wait. */
+  #choked = false;
   #paused = false;
   /** A later turn will take what is held. */
   #takesLater = false;
@@ -87,7 +93,7 @@ export class Connection implements Outlet, Receiver, Timed, OutboxOwner {
     this.#outbox = new Outbox(transport, around, this);
     this.#decoder = new Decoder({
       from: 'client',
-      maximumPacketSize: around.limits.maximumPacketSize,
+      maximumPacketSize: Math.min(around.limits.maximumPacketSize, connectMaxBytes),
       topics: around.topics,
     });
     this.#silenceTicks = ticksOf(around.limits.connectTimeoutSeconds * 1000);
@@ -107,7 +113,7 @@ export class Connection implements Outlet, Receiver, Timed, OutboxOwner {
     if (this.#hasEnded()) return;
     if (chunk.length >= signOfLifeBytes && this.#phase === 'connected') this.#heardTick = this.#around.wheel.now;
     this.#decoder.feed(chunk);
-    if (this.#held && !this.#paused) {
+    if (this.#isStopped() && !this.#paused) {
       this.#paused = true;
       this.#transport.pause();
     }
@@ -133,7 +139,11 @@ export class Connection implements Outlet, Receiver, Timed, OutboxOwner {
   #take(): void {
     const { traffic, wheel } = this.#around;
     try {
-      while (!this.#held && !this.#hasEnded()) {
+      while (!this.#isStopped() && !this.#hasEnded()) {
+        if (this.#outbox.overflows) {
+          this.#choked = true;
+          break;
+        }
         const packet = this.#decoder.next();
         if (packet === undefined) break;
         this.#heardTick = wheel.now;
@@ -165,6 +175,7 @@ export class Connection implements Outlet, Receiver, Timed, OutboxOwner {
   accepted(terms: Accepted): void {
     if (this.#phase !== 'awaiting-connect') return;
     this.#phase = 'connected';
+    this.#decoder.maximumPacketSize = this.#around.limits.maximumPacketSize;
     const { protocolVersion, maximumPacketSize, keepAliveSeconds } = terms;
     const aliasMaximum = Math.min(terms.topicAliasMaximum, this.#around.limits.topicAliasMaximum);
     const aliases = aliasMaximum > 0 ? new OutboundAliases(aliasMaximum) : undefined;
@@ -233,17 +244,26 @@ export class Connection implements Outlet, Receiver, Timed, OutboxOwner {
   proceed(): void {
     if (!this.#held) return;
     this.#held = false;
-    // While held it could not be heard.
+    this.#takeLater();
+  }
+
+  #takeLater(): void {
+    // While it was not read it could not be heard.
     this.#heardTick = this.#around.wheel.now;
     if (this.#takesLater) return;
     this.#takesLater = true;
     setImmediate(takeHeld, this);
   }
 
+  /** Whether nothing is taken from the Client at present. */
+  #isStopped(): boolean {
+    return this.#held || this.#choked;
+  }
+
   /** For the turn after {@link proceed}, and nobody else. */
   takeHeld(): void {
     this.#takesLater = false;
-    if (this.#held || this.#hasEnded()) return;
+    if (this.#isStopped() || this.#hasEnded()) return;
     this.#resume();
     this.#take();
   }
@@ -259,7 +279,7 @@ export class Connection implements Outlet, Receiver, Timed, OutboxOwner {
   due(now: number): number {
     if (this.#phase === 'ending') {
       this.#transport.destroy();
-    } else if (this.#silenceTicks !== 0 && !this.#held && now >= this.#heardTick + this.#silenceTicks) {
+    } else if (this.#silenceTicks !== 0 && !this.#isStopped() && now >= this.#heardTick + this.#silenceTicks) {
       this.#fallSilent();
     } else if (this.#outbox.isStuck(now)) {
       this.#lose('slow_consumer');
@@ -276,6 +296,10 @@ export class Connection implements Outlet, Receiver, Timed, OutboxOwner {
 
   /** @inheritdoc */
   relieved(): void {
+    if (this.#choked) {
+      this.#choked = false;
+      this.#takeLater();
+    }
     if (this.#phase === 'connected') this.#client.drained();
   }
 
@@ -291,7 +315,7 @@ export class Connection implements Outlet, Receiver, Timed, OutboxOwner {
 
   /** The tick of the next deadline there may be; 0 if there is none. */
   #nextLook(now: number): number {
-    const silenceEnds = this.#silenceTicks === 0 ? 0 : (this.#held ? now : this.#heardTick) + this.#silenceTicks;
+    const silenceEnds = this.#silenceTicks === 0 ? 0 : (this.#isStopped() ? now : this.#heardTick) + this.#silenceTicks;
     if (!this.#outbox.waits) return silenceEnds;
     const look = now + progressLookTicks;
     return silenceEnds === 0 ? look : Math.min(look, silenceEnds);

@@ -4,8 +4,8 @@
 // holds none. What the kernel does not take waits in the transport, and above a high-water mark the outbox is congested
 // until half of it has gone.
 //
-// Bound: the high-water mark, and what the broker sends all the same (acknowledgements, which are as many as the
-// Client's own packets, and one PUBLISH).
+// Bound: twice the high-water mark and what one packet of the Client causes. Beyond the mark only answers to the
+// Client's own packets are added, and beyond twice the mark it is not read any more.
 
 import { Slab } from '@skein/protocol';
 import { ticksOf, type Wheel } from './keep-alive.ts';
@@ -63,6 +63,11 @@ export class Outbox implements Flushable {
 
   get congested(): boolean {
     return this.#congested;
+  }
+
+  /** Whether so much waits that not even answers should be added. */
+  get overflows(): boolean {
+    return this.#congested && this.#transport.pendingBytes > 2 * this.#around.limits.outboundBufferBytes;
   }
 
   /** Whether bytes wait that the kernel has not taken. */

@@ -25,6 +25,12 @@ import {
 } from './write.ts';
 
 /**
+ * Most bytes of properties in one packet: one as long as it can be, and as much again. A megabyte of the shortest User
+ * Properties would take a fifth of a second to decode.
+ */
+const propertiesMaxBytes = 131_072;
+
+/**
  * Reads the properties that begin at the cursor.
  *
  * @returns undefined if there are none
@@ -36,6 +42,9 @@ export function readProperties<Place extends PropertyPlace>(
 ): PropertiesOf[Place] | undefined {
   const length = cursor.variableByteInteger('Property Length');
   if (length === 0) return undefined;
+  if (length > propertiesMaxBytes) {
+    throw new MqttError(ReasonCode.packetTooLarge, `the properties exceed ${propertiesMaxBytes} bytes`);
+  }
   const packetEnd = cursor.end;
   if (length > packetEnd - cursor.at) throw cursor.malformed('Property Length runs past the end');
   cursor.end = cursor.at + length;

@@ -62,9 +62,9 @@ describe(`Redis answers as the model does (SKEIN_SEED=${seed})`, () => {
   const limits: readonly (readonly [string, Partial<Limits>])[] = [
     ['drop-new, few messages', { queueMaxMessages: 4, queueFull: 'drop-new', retainedMaxMessages: 3 }],
     ['drop-old, few messages', { queueMaxMessages: 4, queueFull: 'drop-old' }],
-    ['drop-old, few bytes', { queueMaxBytes: 4700, queueMaxMessages: 5, queueFull: 'drop-old' }],
+    ['drop-old, few bytes', { queueMaxBytes: 47_000, queueMaxMessages: 5, queueFull: 'drop-old' }],
     ['refuse, few messages', { queueMaxMessages: 3, queueFull: 'refuse' }],
-    ['refuse, few bytes', { queueMaxBytes: 4700, queueMaxMessages: 5, queueFull: 'refuse' }],
+    ['refuse, few bytes', { queueMaxBytes: 47_000, queueMaxMessages: 5, queueFull: 'refuse' }],
   ];
   it.each(limits)('%s', { timeout: 2000 * runs }, async (_, changed) => {
     await fc.assert(

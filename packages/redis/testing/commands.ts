@@ -30,7 +30,7 @@ const subscription = fc.record({
 
 const message = fc.record({
   topic: fc.constantFrom(...topics),
-  thousands: fc.nat({ max: 3 }),
+  tenThousands: fc.nat({ max: 3 }),
   qos,
   retain: fc.boolean(),
   publisher: fc.constantFrom('c0', 'p'),
@@ -118,7 +118,7 @@ export type Command = typeof commands extends fc.Arbitrary<infer Each> ? Each : 
 export function messageOf(of: MessageOf, nowMs: number): Message {
   return {
     topic: of.topic,
-    payload: new Uint8Array(of.thousands * 1000).fill(of.thousands),
+    payload: new Uint8Array(of.tenThousands * 10_000).fill(of.tenThousands),
     qos: of.qos,
     retain: of.retain,
     properties: of.expiresIn === 0 ? undefined : { contentType: 'text', userProperties: [['k', 'ü']] },

@@ -10,7 +10,7 @@ describe('Due', () => {
     );
     fc.assert(
       fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
-        const due = new Due<{ readonly dueMs: number }>();
+        const due = new Due<{ readonly dueMs: number }>(() => true);
         const model: { readonly dueMs: number }[] = [];
         for (const each of steps) {
           if ('dueMs' in each) {
@@ -35,5 +35,14 @@ describe('Due', () => {
       }),
       { numRuns: 300 },
     );
+  });
+
+  it('keeps no more than twice what holds, however often one and the same thing is put off', () => {
+    let latest = 0;
+    const due = new Due<number>((item) => item === latest);
+    for (latest = 1; latest < 100_000; latest++) due.push(latest, latest);
+    expect(due.size).toBeLessThanOrEqual(1025);
+    latest--;
+    for (let item = due.pop(100_000); item !== latest; item = due.pop(100_000)) expect(item).toBeDefined();
   });
 });

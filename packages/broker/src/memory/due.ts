@@ -1,18 +1,34 @@
 // Things that fall due at a time: a binary heap, earliest first.
 //
 // Nothing is ever taken out of the middle. Whoever pops an item asks whether it still holds, because a Session that
-// came back leaves its old expiry behind here; one stale item for each disconnection is the price of O(log n).
+// came back leaves its old expiry behind here. So items are keys, which keep nothing else alive, and when they have
+// doubled in number since the last look, those that no longer hold are swept out.
+
+/** Fewer items are not worth a look. */
+const sweepFrom = 1024;
 
 /** Items by the time at which they are due, in milliseconds of any clock. */
 export class Due<Item> {
-  readonly #times: number[] = [];
-  readonly #items: Item[] = [];
+  #times: number[] = [];
+  #items: Item[] = [];
+  readonly #holds: (item: Item, dueMs: number) => boolean;
+  #sweepAt = sweepFrom;
+
+  /** @param holds whether an item still means something; one that does not may be forgotten at any time */
+  constructor(holds: (item: Item, dueMs: number) => boolean) {
+    this.#holds = holds;
+  }
 
   get size(): number {
     return this.#items.length;
   }
 
   push(dueMs: number, item: Item): void {
+    if (this.#items.length >= this.#sweepAt) this.#sweep();
+    this.#insert(dueMs, item);
+  }
+
+  #insert(dueMs: number, item: Item): void {
     const times = this.#times;
     const items = this.#items;
     let at = times.length;
@@ -25,6 +41,18 @@ export class Due<Item> {
     }
     times[at] = dueMs;
     items[at] = item;
+  }
+
+  #sweep(): void {
+    const times = this.#times;
+    const items = this.#items;
+    this.#times = [];
+    this.#items = [];
+    for (const [i, item] of items.entries()) {
+      const dueMs = times[i] as number;
+      if (this.#holds(item, dueMs)) this.#insert(dueMs, item);
+    }
+    this.#sweepAt = Math.max(sweepFrom, this.#items.length * 2);
   }
 
   /** Takes out the earliest item if it is due. */

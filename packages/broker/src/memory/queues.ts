@@ -8,7 +8,7 @@
 // what it returns. What lies above has certainly not been sent, and may expire or make room.
 
 import type { QoS } from '@skein/protocol';
-import type { Message } from '../message.ts';
+import { bytesOf, type Message } from '../message.ts';
 import type {
   Claim,
   Enqueue,
@@ -29,8 +29,6 @@ import type { MemoryState, SessionRecord } from './state.ts';
 const readStepsMax = 4096;
 /** A read stops once it has this many bytes. */
 const readBytesMax = 1024 * 1024;
-/** What an entry costs beside its payload and topic, roughly. */
-const entryOverheadBytes = 100;
 /** rule: QoS 2. Nobody publishes a message again after this. */
 const horizonMs = 5 * 60 * 1000;
 /** Uids remembered for a Session; more than can be on their way to it at once. */
@@ -83,7 +81,7 @@ export function read(
       continue;
     }
     entries.push(entry);
-    bytes += entry.message.payload.length;
+    bytes += bytesOf(entry.message);
   }
   record.sentSeq = Math.max(record.sentSeq, entries.at(-1)?.seq ?? 0);
   advanceHead(record);
@@ -253,10 +251,6 @@ function isFull(state: MemoryState, record: SessionRecord, message: Message): bo
     record.queue.size >= state.limits.queueMaxMessages ||
     record.queueBytes + bytesOf(message) > state.limits.queueMaxBytes
   );
-}
-
-function bytesOf(message: Message): number {
-  return message.payload.length + message.topic.length + entryOverheadBytes;
 }
 
 function isExpired(message: Message, nowMs: number): boolean {

@@ -38,10 +38,13 @@ describe('RetainedTree', () => {
     const tree = new RetainedTree();
     const deep = 'a/'.repeat(30_000);
     tree.set(messageOn(deep, 'x'), 10, 0);
-    expect([...tree.match('#', 0)]).toHaveLength(1);
-    expect([...tree.match('+/#', 0)]).toHaveLength(1);
+    const found = (topicFilter: string) => [...tree.match(topicFilter, 0)].filter((message) => message !== undefined);
+    expect(found('#')).toHaveLength(1);
+    expect(found('+/#')).toHaveLength(1);
+    // It is a long way: others get their turn on it.
+    expect([...tree.match('#', 0)].length).toBeGreaterThan(10);
     tree.set(messageOn(deep, ''), 10, 0);
-    expect([...tree.match('#', 0)]).toEqual([]);
+    expect(found('#')).toEqual([]);
   });
 });
 

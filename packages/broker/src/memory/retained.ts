@@ -6,6 +6,9 @@
 import type { Message } from '../message.ts';
 import { Due } from './due.ts';
 
+/** Nodes of the tree looked at without a pause: a few milliseconds. */
+const looksInATurn = 2000;
+
 class Node {
   message: Message | undefined;
   children: Map<string, Node> | undefined;
@@ -14,7 +17,7 @@ class Node {
 /** The last retained message of every topic that has one. */
 export class RetainedTree {
   readonly #root = new Node();
-  readonly #expiries = new Due<Message>();
+  readonly #expiries = new Due<string>((topic, dueMs) => this.#find(topic, false)?.message?.expiresAtMs === dueMs);
   #count = 0;
 
   get count(): number {
@@ -36,17 +39,22 @@ export class RetainedTree {
     if (node === undefined || (node.message === undefined && this.#count >= max)) return false;
     if (node.message === undefined) this.#count++;
     node.message = message;
-    if (message.expiresAtMs > 0) this.#expiries.push(message.expiresAtMs, message);
+    if (message.expiresAtMs > 0) this.#expiries.push(message.expiresAtMs, message.topic);
     return true;
   }
 
-  /** Messages whose topic matches a filter and that have not expired, one by one. */
-  *match(topicFilter: string, nowMs: number): Generator<Message> {
+  /**
+   * Messages whose topic matches a filter and that have not expired, one by one; and undefined now and then, when many
+   * topics have been looked at and somebody else should have a turn.
+   */
+  *match(topicFilter: string, nowMs: number): Generator<Message | undefined> {
+    let looks = 0;
     const levels = topicFilter.split('/');
     const nodes: Node[] = [this.#root];
     const depths: number[] = [0];
     for (let node = nodes.pop(); node !== undefined; node = nodes.pop()) {
       const depth = depths.pop() as number;
+      if (++looks % looksInATurn === 0) yield undefined;
       const level = levels[depth];
       if (level === undefined || level === '#') {
         const { message } = node;
@@ -107,9 +115,10 @@ export class RetainedTree {
   /** Removes what has expired, a bounded number at each call. */
   #expire(nowMs: number): void {
     for (let steps = 0; steps < 16; steps++) {
-      const message = this.#expiries.pop(nowMs);
-      if (message === undefined) return;
-      if (this.#find(message.topic, false)?.message === message) this.#remove(message.topic);
+      const topic = this.#expiries.pop(nowMs);
+      if (topic === undefined) return;
+      const expiresAtMs = this.#find(topic, false)?.message?.expiresAtMs ?? 0;
+      if (expiresAtMs > 0 && expiresAtMs <= nowMs) this.#remove(topic);
     }
   }
 }

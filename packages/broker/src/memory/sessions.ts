@@ -14,7 +14,7 @@ import type {
   Released,
   StoredSubscription,
 } from '../ports.ts';
-import { type MemoryState, neverExpires, type PendingWill, type SessionRecord } from './state.ts';
+import { type ConnectionKey, type MemoryState, neverExpires, type PendingWill, type SessionRecord } from './state.ts';
 
 /** How long whoever claims a Will has to publish it. */
 const claimMs = 10_000;
@@ -79,7 +79,7 @@ export function abandon(state: MemoryState, clientId: string, nonce: string, now
     if (pending.state !== 'claimed') continue; // somebody has published it
     pending.state = 'waiting';
     pending.dueMs = nowMs;
-    state.wills.push(nowMs, pending);
+    state.wills.push(nowMs, keyOf(pending));
   }
   release(state, { claim, sessionExpirySeconds: record.sessionExpirySeconds, will: 'drop', sentSeq }, nowMs);
   return true;
@@ -107,7 +107,8 @@ export function release(state: MemoryState, request: Release, nowMs: number): Re
   }
   if (ended) end(state, record);
   else if (request.sessionExpirySeconds !== neverExpires) {
-    state.expiries.push(nowMs + request.sessionExpirySeconds * 1000, { record, epoch: record.epoch });
+    const { clientId, epoch } = record;
+    state.expiries.push(nowMs + request.sessionExpirySeconds * 1000, { clientId, epoch });
   }
   return { ended, willDueInMs };
 }
@@ -143,10 +144,9 @@ export function ended(state: MemoryState, limit: number, nowMs: number): readonl
   for (let steps = 0; steps < limit; steps++) {
     const expiry = state.expiries.pop(nowMs);
     if (expiry === undefined) break;
-    const { record, epoch } = expiry;
-    // The Client came back, or its Session is over already and another one has its place.
-    if (record.owner !== undefined || record.epoch !== epoch) continue;
-    if (state.sessions.get(record.clientId) !== record) continue;
+    // The Client may have come back, or its Session be over already and another one have its place.
+    const record = state.awayOf(expiry);
+    if (record === undefined) continue;
     end(state, record);
   }
   const due: EndedSession[] = [];
@@ -166,10 +166,12 @@ export function forget(state: MemoryState, sessions: readonly EndedSession[]): v
 export function claimWills(state: MemoryState, limit: number, nowMs: number): readonly DueWill[] {
   const due: DueWill[] = [];
   while (due.length < limit) {
-    const pending = state.wills.pop(nowMs);
-    if (pending === undefined) break;
+    const key = state.wills.pop(nowMs);
+    if (key === undefined) break;
+    const pending = state.pendingWillOf(key);
+    if (pending === undefined) continue;
     // A claim that nobody has finished is void after a while: its node may be gone, or the answer lost.
-    if (pending.state !== 'over' && pending.dueMs <= nowMs) due.push(take(state, pending, nowMs));
+    if (pending.dueMs <= nowMs) due.push(take(state, pending, nowMs));
   }
   return due;
 }
@@ -256,13 +258,17 @@ function pend(state: MemoryState, record: SessionRecord, will: PendingWill['will
   const others = state.pendingWills.get(record.clientId);
   if (others === undefined) state.pendingWills.set(record.clientId, [pending]);
   else others.push(pending);
-  state.wills.push(dueMs, pending);
+  state.wills.push(dueMs, keyOf(pending));
+}
+
+function keyOf({ clientId, epoch }: PendingWill): ConnectionKey {
+  return { clientId, epoch };
 }
 
 function take(state: MemoryState, pending: PendingWill, nowMs: number): DueWill {
   pending.state = 'claimed';
   pending.dueMs = nowMs + claimMs;
-  state.wills.push(pending.dueMs, pending);
+  state.wills.push(pending.dueMs, keyOf(pending));
   return pending;
 }
 
@@ -279,7 +285,7 @@ function end(state: MemoryState, record: SessionRecord): void {
   for (const pending of state.pendingWills.get(record.clientId) ?? []) {
     if (pending.state !== 'waiting' || pending.generation !== record.generation || pending.dueMs === 0) continue;
     pending.dueMs = 0;
-    state.wills.push(0, pending);
+    state.wills.push(0, keyOf(pending));
   }
   if (!record.stored) return;
   state.ended.set(record.generation, {

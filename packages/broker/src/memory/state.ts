@@ -71,12 +71,19 @@ export interface QueueLimits {
   readonly retainedMaxMessages: number;
 }
 
+/** Names one Network Connection; an epoch is never given out twice. */
+export interface ConnectionKey {
+  readonly clientId: string;
+  readonly epoch: number;
+}
+
 /** Everything there is. */
 export class MemoryState {
   readonly sessions: Map<string, SessionRecord> = new Map();
-  /** Ends of Sessions whose Client is away; a popped record counts only if its epoch is still the one noted. */
-  readonly expiries: Due<{ readonly record: SessionRecord; readonly epoch: number }> = new Due();
-  readonly wills: Due<PendingWill> = new Due();
+  /** Ends of Sessions whose Client is away; one counts only if that is still the last connection. */
+  readonly expiries: Due<ConnectionKey> = new Due((key) => this.awayOf(key) !== undefined);
+  /** When Wills are due, or their claims void. */
+  readonly wills: Due<ConnectionKey> = new Due((key, dueMs) => this.pendingWillOf(key)?.dueMs === dueMs);
   /** Wills that are neither done nor cancelled, by Client Identifier, oldest first. */
   readonly pendingWills: Map<string, PendingWill[]> = new Map();
   /** Generations to be dismantled, by generation. */
@@ -89,5 +96,16 @@ export class MemoryState {
 
   constructor(limits: QueueLimits) {
     this.limits = limits;
+  }
+
+  /** The Session whose Client went away with this connection and has not come back. */
+  awayOf({ clientId, epoch }: ConnectionKey): SessionRecord | undefined {
+    const record = this.sessions.get(clientId);
+    return record?.epoch === epoch && record.owner === undefined ? record : undefined;
+  }
+
+  /** The Will of this connection, unless it is done or cancelled. */
+  pendingWillOf({ clientId, epoch }: ConnectionKey): PendingWill | undefined {
+    return this.pendingWills.get(clientId)?.find((pending) => pending.epoch === epoch);
   }
 }

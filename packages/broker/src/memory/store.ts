@@ -66,6 +66,10 @@ function hexOf(bytes: Uint8Array): string {
 async function* pages(state: MemoryState, topicFilter: string, clock: Clock): AsyncGenerator<readonly Message[]> {
   let page: Message[] = [];
   for (const message of state.retained.match(topicFilter, clock.nowMs())) {
+    if (message === undefined) {
+      await new Promise<void>((resolve) => clock.after(0, resolve));
+      continue;
+    }
     page.push(message);
     if (page.length === pageSize) {
       yield page;

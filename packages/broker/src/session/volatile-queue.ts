@@ -5,7 +5,7 @@
 
 import type { Drops } from '../drops.ts';
 import type { Limits } from '../limits.ts';
-import type { Message } from '../message.ts';
+import { bytesOf, type Message } from '../message.ts';
 import type { Clock, QueueEntry } from '../ports.ts';
 import type { Outbound, Source } from './outbound.ts';
 
@@ -120,8 +120,4 @@ export class VolatileQueue implements Source {
     this.#entries = live;
     this.#first = 0;
   }
-}
-
-function bytesOf(message: Message): number {
-  return message.payload.length + message.topic.length + 100;
 }

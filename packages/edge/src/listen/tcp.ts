@@ -7,6 +7,9 @@ import { ListenError } from './listen-error.ts';
 import { plainReading, sharedReading, sharedReadingWorks, takenBytes } from './shared-read.ts';
 import type { Listener, Receiver, Reception, Transport } from './transport.ts';
 
+/** A device that lost its power says nothing, and may have no Keep Alive: the kernel asks after it. */
+export const socketOptions = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 } as const;
+
 /** Connections that the kernel keeps for us until we accept them; it may cut this (net.core.somaxconn). */
 const backlog = 4096;
 
@@ -71,7 +74,7 @@ export async function listenTcp(
 ): Promise<Listener> {
   const reading = ((await sharedReadingWorks()) ? sharedReading : plainReading)(take);
   if (address.carrier === 'unix') await removeStale(address.path);
-  const server = createServer({ pauseOnConnect: reading.pauseOnConnect, noDelay: true }, (accepted) =>
+  const server = createServer({ pauseOnConnect: reading.pauseOnConnect, ...socketOptions }, (accepted) =>
     welcome(reading.takeOver(accepted), reception),
   );
   const place = address.carrier === 'unix' ? { path: address.path } : { host: address.host, port: address.port };

@@ -11,7 +11,7 @@ import { type RawData, type ServerOptions, type WebSocket, WebSocketServer } fro
 import { type Address, formatAddress, hostPort } from './address.ts';
 import { ListenError } from './listen-error.ts';
 import { takenBytes } from './shared-read.ts';
-import { addressOf } from './tcp.ts';
+import { addressOf, socketOptions } from './tcp.ts';
 import type { Listener, Receiver, Reception, Transport } from './transport.ts';
 
 const backlog = 4096;
@@ -22,6 +22,8 @@ const normalClosure = 1000;
 const unsupportedData = 1003;
 /** A message may hold the end of one packet and the beginning of others, so it may be longer than the longest packet. */
 const messageSlackBytes = 65_536;
+/** Fragments of one message: each costs a hundred bytes, however little it carries. */
+const maxFragments = 1024;
 
 class WebSocketTransport implements Transport {
   readonly remoteAddress: string;
@@ -98,17 +100,18 @@ export async function listenWebSocket(
   maximumPacketSize: number,
   reception: Reception,
 ): Promise<Listener> {
-  const options: ServerOptions & { closeTimeout: number } = {
+  const options: ServerOptions & { closeTimeout: number; maxFragments: number } = {
     noServer: true,
     clientTracking: false,
     perMessageDeflate: false,
+    maxFragments,
     maxPayload: Math.min(maximumPacketSize + messageSlackBytes, 0x7fffffff),
     handleProtocols: (offered) => subProtocols.find((name) => offered.has(name)) ?? false,
     closeTimeout: 3000,
   };
   const webSockets = new WebSocketServer(options);
   const server = createServer({
-    noDelay: true,
+    ...socketOptions,
     headersTimeout: 5000,
     requestTimeout: 5000,
     keepAliveTimeout: 1000,
