@@ -204,6 +204,25 @@ describe('a Client that takes less than it is sent', () => {
     expect(traffic.congested).toBe(0);
   });
 
+  it('is not read beyond twice the mark, since each of its packets would add an answer', async () => {
+    const { connection, transport, client } = connected();
+    transport.takes = false;
+    for (let count = 0; count < 22; count += 1) {
+      connection.publish(message('a', 10_000), qos0);
+      await nextTurn();
+    }
+    const before = client.story.length;
+    connection.data(bytes(pingreq, pingreq));
+    connection.data(bytes(pingreq));
+    expect(client.story).toHaveLength(before);
+    expect(transport.isPaused).toBe(true);
+    transport.take();
+    await nextTurn();
+    await nextTurn();
+    expect(client.story.slice(before).filter((word) => word === 'pingreq')).toHaveLength(3);
+    expect(transport.isPaused).toBe(false);
+  });
+
   it('is not congested by much at once that the network takes', () => {
     const { connection } = connected();
     for (let count = 0; count < 100; count += 1) connection.publish(message('a', 10_000), qos0);

@@ -36,6 +36,16 @@ function describeLimits({ describe, it, expect }: TestWords, open: OpenTrial): v
       await trial.queue(lamp.claim, large);
     });
 
+    it('counts what a message says of itself, not only what it carries', async () => {
+      await using trial = await open({ queueMaxBytes: 10_000 });
+      const lamp = await trial.subscribed('lamp', [subscriptionTo('a')]);
+      await trial.release(lamp);
+      const userProperties = [['why', 'x'.repeat(6000)]] as const;
+      const talkative = { ...messageOn('a', ''), properties: { userProperties } };
+      await trial.queue(lamp.claim, talkative);
+      expect(await trial.enqueue(lamp.claim, talkative)).toMatchObject({ is: 'full' });
+    });
+
     it('is counted within one batch', async () => {
       await using trial = await open({ queueMaxMessages: 2 });
       const lamp = await trial.subscribed('lamp', [subscriptionTo('a')]);
