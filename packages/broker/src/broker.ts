@@ -5,19 +5,28 @@
 //   router.ts      which Clients and Sessions a topic reaches          topic/
 //   ownership.ts   acquiring and releasing Sessions, in turn
 //   lane.ts        the way of messages that are stored or acknowledged settlements.ts, persist.ts
+//   distribution.ts who gets a message, here and on other nodes
+//   membership.ts  which other nodes there are, and what is left     marks.ts, lookout.ts, peer-inbox.ts
+//                  behind by those that died
 //   retained.ts, will.ts, sweeper.ts                                   what happens beside the messages
 //   ports.ts       what the broker needs of the world                  memory/ is the store that models all others
 
 import { ReasonCode } from '@skein/protocol';
 import { Client } from './client.ts';
+import { Distribution } from './distribution.ts';
 import { Drops } from './drops.ts';
 import { Lane } from './lane.ts';
 import type { Limits } from './limits.ts';
+import { Lookout } from './lookout.ts';
+import { Marks } from './marks.ts';
+import { Membership } from './membership.ts';
 import { Counters, type Gauges, type StoredGauges } from './observer.ts';
 import type { Origin, Outlet } from './outlet.ts';
 import { Ownership } from './ownership.ts';
+import { Inbox } from './peer-inbox.ts';
+import type { ClusterPorts } from './peer-ports.ts';
 import { Persistence } from './persist.ts';
-import type { BrokerPorts, Claim, DueWill } from './ports.ts';
+import type { Acquired, BrokerPorts, Claim, DueWill, RouteChange } from './ports.ts';
 import { Router } from './router.ts';
 import type { Session } from './session/session.ts';
 import { Settlements } from './session/settlements.ts';
@@ -30,14 +39,21 @@ export class Broker {
   readonly ports: BrokerPorts;
   readonly limits: Limits;
   readonly counters: Counters = new Counters();
-  readonly router: Router = new Router();
+  readonly router: Router;
   readonly drops: Drops;
   readonly persistence: Persistence;
+  readonly distribution: Distribution;
   readonly lane: Lane;
   readonly settlements: Settlements;
   readonly ownership: Ownership;
   /** What serving SUBSCRIBE takes. */
   readonly subscribing: SubscribeSurroundings;
+  readonly lookout: Lookout;
+  /** Undefined for a node that is alone, as is what it says to others. */
+  readonly membership: Membership | undefined;
+  readonly #marks: Marks | undefined;
+  #isFenced = false;
+  #isHalted = false;
   /** The wall clock, bound, for those who need it rarely. */
   readonly nowMs: () => number;
   readonly #sweeper: Sweeper;
@@ -52,23 +68,42 @@ export class Broker {
     this.nowMs = () => ports.clock.nowMs();
     this.drops = new Drops(this.counters, ports.observer);
     this.persistence = new Persistence(ports.clock, this.counters, ports.observer);
+    this.router = new Router(ports.nodeId);
     this.settlements = new Settlements(ports, ports.clock, this.persistence);
+    const { router, persistence, drops, counters } = this;
+    const sessionOf = (clientId: string): Session | undefined => this.sessionOf(clientId);
+    this.distribution = new Distribution({
+      routes: ports.routes,
+      drops,
+      counters,
+      persistence,
+      refuseWhenFull: limits.queueFull === 'refuse',
+      nodeId: ports.nodeId,
+      peers: ports.cluster?.peers,
+      sessionOf,
+    });
+    this.lookout = new Lookout({
+      queues: ports.queues,
+      clock: ports.clock,
+      persistence,
+      sessions: () => this.#sessions(),
+      fenced: ({ claim }) => this.supersede({ clientId: claim.clientId, epoch: claim.epoch + 1 }),
+    });
+    if (ports.cluster !== undefined) {
+      this.membership = this.#membershipOf(ports.cluster);
+      this.#marks = new Marks({ routes: ports.routes, router, node: ports.nodeId, clock: ports.clock, persistence });
+      router.interest = this.#marks;
+    }
     this.lane = new Lane({
       store: ports,
       clock: ports.clock,
-      router: this.router,
-      drops: this.drops,
-      persistence: this.persistence,
-      refuseWhenFull: limits.queueFull === 'refuse',
-      nodeId: ports.nodeId,
+      router,
+      distribution: this.distribution,
+      drops,
+      counters,
+      persistence,
       uidPrefix: `${Array.from(ports.random.bytes(6), (byte) => byte.toString(36)).join('')}-`,
-      sessionOf: (clientId) => this.sessionOf(clientId),
-      queued: (count) => {
-        this.counters.queued += count;
-      },
-      notRetained: () => {
-        this.counters.retainedNotStored++;
-      },
+      elsewhere: this.membership && ports.cluster && { peers: ports.cluster.peers, membership: this.membership },
     });
     this.persistence.onAway = () => this.lane.storeAway();
     this.subscribing = {
@@ -78,7 +113,8 @@ export class Broker {
       limits,
       lane: this.lane,
       persistence: this.persistence,
-      sessionOf: (clientId) => this.sessionOf(clientId),
+      marks: this.#marks,
+      sessionOf,
     };
     this.#sweeper = new Sweeper(this);
     this.ownership = new Ownership({
@@ -89,10 +125,34 @@ export class Broker {
     });
   }
 
-  /** Learns the routes, and begins to sweep. Clients may be opened once this resolves. */
+  /**
+   * Joins the other nodes, learns the routes, and begins to sweep. Clients may be opened once this resolves.
+   *
+   * @throws NodeIdTaken if another node of this name is alive
+   * @throws StoreUnavailable
+   */
   async start(): Promise<void> {
-    await this.ports.routes.follow((changes) => this.router.apply(changes));
+    const { cluster, routes } = this.ports;
+    cluster?.peers.start(new Inbox(this));
+    await this.membership?.join();
+    await routes.follow((changes) => this.#follow(changes));
     this.#sweeper.start();
+    if (cluster === undefined) return;
+    this.#marks?.start();
+    this.lookout.start();
+  }
+
+  /** Takes over changes of routes; one that leads to a node nobody knows has a newcomer behind it. */
+  #follow(changes: readonly RouteChange[]): void {
+    if (this.#isHalted) return;
+    this.router.apply(changes);
+    const { membership } = this;
+    if (membership === undefined) return;
+    const isStrange = (change: RouteChange): boolean =>
+      'node' in change && change.present && change.node !== this.ports.nodeId && !membership.knows(change.node);
+    if (changes.some(isStrange)) {
+      membership.refresh().catch((error: unknown) => this.persistence.failed('members', error));
+    }
   }
 
   /** Takes a new Network Connection. */
@@ -115,10 +175,35 @@ export class Broker {
     const deadline = new Promise<void>((resolve) => {
       cancel = this.ports.clock.after(deadlineMs, resolve);
     });
-    await Promise.race([this.#flush(), deadline]);
+    await Promise.race([this.#flush().then(() => this.membership?.leave()), deadline]);
     cancel();
-    this.persistence.stop();
     this.drops.tell();
+    await this.halt();
+  }
+
+  /**
+   * rule: Fence. This node may have been taken for dead: it lets go of every Client at once, and tells the store nothing
+   * more. Whoever made this broker is told, once, and makes another under a new name.
+   */
+  fence(why: string): void {
+    if (this.#isFenced) return;
+    this.#isFenced = true;
+    this.ports.observer.observe({ is: 'fenced', why });
+    this.persistence.stop();
+    for (const client of [...this.#clients]) client.fence();
+    void this.halt();
+    this.ports.cluster?.fenced(why);
+  }
+
+  /** Does nothing of its own accord any more, and answers no peers. */
+  async halt(): Promise<void> {
+    this.#isHalted = true;
+    this.persistence.stop();
+    this.#sweeper.stop();
+    this.membership?.stop();
+    this.#marks?.stop();
+    this.lookout.stop();
+    await this.ports.cluster?.peers.close();
   }
 
   /** How much there is of everything, now. Asks nobody. */
@@ -129,7 +214,15 @@ export class Broker {
       inflight += session?.outbound.inflight ?? 0;
       unacknowledged += session?.inbound.waiting ?? 0;
     }
-    return { connected: this.#connected.size, subscriptions: this.router.subscriptions, inflight, unacknowledged };
+    return {
+      connected: this.#connected.size,
+      subscriptions: this.router.subscriptions,
+      inflight,
+      unacknowledged,
+      members: this.membership?.size ?? 1,
+      routes: this.router.routes,
+      storeUp: this.persistence.awaySinceMs === undefined,
+    };
   }
 
   /** How much the store holds. Rejects if it does not answer. */
@@ -145,9 +238,15 @@ export class Broker {
   }
 
   /** Ends the Client whose Session an acquire has taken, though nobody is there to have it. */
-  supersede({ clientId, epoch }: Claim): void {
+  supersede({ clientId, epoch }: Pick<Claim, 'clientId' | 'epoch'>): void {
     const before = this.#connected.get(clientId);
     if ((before?.session?.claim.epoch ?? epoch) < epoch) before?.takenOver();
+  }
+
+  /** Tells the node that owned a Session until now. */
+  kick({ previousOwner, claim }: Acquired): void {
+    if (previousOwner === undefined || previousOwner === this.ports.nodeId) return;
+    this.ports.cluster?.peers.kick(previousOwner, claim.clientId, claim.epoch);
   }
 
   /** The Session of a Client connected here. */
@@ -171,6 +270,35 @@ export class Broker {
   /** Clients that have publishes waiting for the store. */
   *waitingClients(): Iterable<Client> {
     for (const client of this.#connected.values()) if ((client.session?.inbound.waiting ?? 0) > 0) yield client;
+  }
+
+  *#sessions(): Iterable<Session> {
+    for (const { session } of this.#connected.values()) if (session !== undefined) yield session;
+  }
+
+  #membershipOf(cluster: ClusterPorts): Membership {
+    const { ports, router, persistence, counters } = this;
+    return new Membership({
+      members: ports.members,
+      routes: ports.routes,
+      router,
+      cluster,
+      clock: ports.clock,
+      persistence,
+      counters,
+      observer: ports.observer,
+      missed: () => this.#evictVolatile(),
+      willsDue: () => this.#sweeper.willDue(0),
+      fence: (why) => this.fence(why),
+    });
+  }
+
+  /** What volatile Sessions have missed they cannot get any more; their Clients come back to new ones. */
+  #evictVolatile(): void {
+    for (const client of [...this.#connected.values()]) {
+      if (client.session?.stored !== false) continue;
+      client.evict(ReasonCode.unspecifiedError, 'messages_missed', 'messages for this Session were lost');
+    }
   }
 
   /** Waits until everything under way is in the store: releases may bring Wills, Wills are published, both are settled. */

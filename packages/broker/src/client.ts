@@ -98,6 +98,12 @@ export class Client {
     this.#outlet.close('session_taken_over');
   }
 
+  /** This node may own nothing any more: the connection is cut off, and its Session left to whoever has it. */
+  fence(): void {
+    this.#end('fenced', 'fenced', undefined);
+    this.#outlet.close('fenced');
+  }
+
   /** Ends the Client because the server wants to. @param why told to the Client in words, if it wants words */
   evict(reasonCode: ReasonCode, reason: CloseReason, why?: string): void {
     if (this.#phase.is === 'connected') this.#disconnect(reasonCode, reason, why);
@@ -157,6 +163,7 @@ export class Client {
       await ownership.abandonNow(terms.clientId, request.nonce);
       return;
     }
+    broker.kick(acquired);
     broker.publishWills(acquired.wills);
     if ((this.#phase.is as Phase['is']) === 'connecting') {
       this.#accept(packet, terms, acquired);

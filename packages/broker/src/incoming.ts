@@ -2,7 +2,7 @@
 
 import { type Publish, type PublishProperties, ReasonCode } from '@skein/protocol';
 import type { Broker } from './broker.ts';
-import type { Message } from './message.ts';
+import { keepMessage, type Message } from './message.ts';
 import type { Session } from './session/session.ts';
 import { exceeds, isReserved } from './topic/name.ts';
 
@@ -25,7 +25,7 @@ export function receivePublish(broker: Broker, session: Session, username: strin
   const message = messageOf(packet, topic, session.clientId, broker.nowMs);
   if (qos > 0) session.inbound.publish(packetId, qos as 1 | 2, keepMessage(message));
   else if (message.retain || session.inbound.qos0Waits) session.inbound.publishQos0(keepMessage(message));
-  else broker.lane.deliverQos0(message, broker.router.match(topic));
+  else broker.distribution.qos0(message, broker.router.match(topic));
 }
 
 /** Why a PUBLISH is answered with a failure, though its Client stays. */
@@ -59,23 +59,6 @@ function messageOf(publish: Publish, topic: string, publisherId: string, nowMs: 
     properties: properties?.topicAlias === undefined ? properties : withoutAlias(properties),
     publisherId,
     expiresAtMs: expiry === undefined ? 0 : nowMs() + expiry * 1000,
-    frames: undefined,
-  };
-}
-
-/** A copy of a message that owns its bytes, because it outlives the turn in which they arrived. */
-function keepMessage(message: Message): Message {
-  const { properties } = message;
-  const correlationData = properties?.correlationData;
-  return {
-    topic: message.topic,
-    payload: new Uint8Array(message.payload),
-    qos: message.qos,
-    retain: message.retain,
-    properties:
-      correlationData === undefined ? properties : { ...properties, correlationData: new Uint8Array(correlationData) },
-    publisherId: message.publisherId,
-    expiresAtMs: message.expiresAtMs,
     frames: undefined,
   };
 }

@@ -2,6 +2,7 @@ export { Broker } from './broker.ts';
 export { Client } from './client.ts';
 export type { Limits } from './limits.ts';
 export { defaultLimits } from './limits.ts';
+export { NodeIdTaken } from './membership.ts';
 export { memoryStore } from './memory/store.ts';
 export type { Delivery, Message } from './message.ts';
 export type { DropReason, Fact, Gauges, Observer, StoredGauges, WillOutcome } from './observer.ts';
@@ -17,4 +18,15 @@ export type {
   Random,
   Store,
 } from './ports.ts';
-export { StoreUnavailable } from './ports.ts';
+export type {
+  ClusterPorts,
+  Member,
+  MemberLease,
+  Members,
+  PeerInbox,
+  PeerMessage,
+  PeerPush,
+  Peers,
+  Renewal,
+} from './peer-ports.ts';
+export { mark, StoreUnavailable } from './ports.ts';

@@ -1,21 +1,25 @@
 // The way of messages that must be stored or acknowledged: gathered for a turn, then carried through together.
 //
-//   note QoS 2 identifiers ─ store retained ─ read the routes' version ─ match ─ enqueue ─ deliver here ─ acknowledge
+//   note QoS 2 identifiers ─ store retained ─ read the routes' version ─ match ─ enqueue ─ deliver ─ acknowledge
 //
 // One batch is under way at a time and everything in it keeps its order, so that no step of a message can overtake
 // the same step of one that came before it. While a batch waits for the store the next one gathers: the slower the
-// store, the fewer calls it gets.
+// store, the fewer calls it gets. Deliveries to other nodes are begun in order and waited for beside the next batches,
+// or one node that does not answer would hold up what has nothing to do with it.
 //
 // rule: Read-index. The version is read after all messages of the batch have arrived; once this node's routes are that
 // new, every Subscription acknowledged before any of these messages was sent is among them.
 
 import { ReasonCode } from '@skein/protocol';
+import { type Distribution, ElsewhereBatch, type Outcomes } from './distribution.ts';
 import type { Drops } from './drops.ts';
+import type { Membership } from './membership.ts';
 import type { Message } from './message.ts';
+import type { Counters } from './observer.ts';
+import type { Peers } from './peer-ports.ts';
 import { type Persistence, persist } from './persist.ts';
-import type { Clock, Enqueue, EnqueueOutcome, Ingress, Owner, Store } from './ports.ts';
-import type { Match, Router, StoredTarget } from './router.ts';
-import type { Session } from './session/session.ts';
+import type { Clock, Enqueue, Ingress, Store } from './ports.ts';
+import type { Match, Router } from './router.ts';
 
 /** A message on its way, and who is told when it has arrived. */
 export interface Incoming {
@@ -38,52 +42,33 @@ export interface LaneSurroundings {
   readonly store: Store;
   readonly clock: Clock;
   readonly router: Router;
+  readonly distribution: Distribution;
   readonly drops: Drops;
+  readonly counters: Counters;
   readonly persistence: Persistence;
-  readonly refuseWhenFull: boolean;
-  readonly nodeId: string;
   /** What the uids made here begin with: new with every start of a node. */
   readonly uidPrefix: string;
-  /** The Session of a Client connected here. */
-  sessionOf(clientId: string): Session | undefined;
-  /** Counts copies accepted into queues. */
-  queued(count: number): void;
-  /** Counts QoS 0 messages that could not be retained. */
-  notRetained(message: Message): void;
+  /** The other nodes; undefined for a node that is alone. */
+  readonly elsewhere: { readonly peers: Peers; readonly membership: Membership } | undefined;
 }
 
-const nothing: readonly EnqueueOutcome[] = [];
+/** Of a message that no stored Session matches. */
+const nothing: Outcomes = [];
 
 /** Messages in one batch. */
 const batchMax = 4096;
-/** Uids remembered: many times what can be under way on one node. */
-const recentUidsMax = 65_536;
-
-/** The last uids, at least half of as many as it may hold. */
-class RecentUids {
-  #recent = new Set<string>();
-  #before = new Set<string>();
-
-  has(uid: string): boolean {
-    return this.#recent.has(uid) || this.#before.has(uid);
-  }
-
-  add(uid: string): void {
-    this.#recent.add(uid);
-    if (this.#recent.size < recentUidsMax / 2) return;
-    this.#before = this.#recent;
-    this.#recent = new Set();
-  }
-}
 
 /** Carries messages from publishers to queues and Clients. */
 export class Lane {
   readonly #around: LaneSurroundings;
-  /** Messages that Clients here have had and must not get again: what dedupes for Sessions that are not stored. */
-  readonly #handedOver = new RecentUids();
   /** Those who wait for what came before them to have passed. */
   readonly #passing = new Set<() => void>();
   #gathered: Incoming[] = [];
+  /** QoS 0 messages of the batch under way that went to their Clients before the store had answered. */
+  #ahead: Set<Incoming> | undefined;
+  #underWay: readonly Incoming[] = [];
+  /** Deliveries that other nodes have not acknowledged. */
+  readonly #elsewhere = new Set<Promise<void>>();
   #uids = 0;
   #busy = false;
   #idle: (() => void)[] = [];
@@ -99,6 +84,10 @@ export class Lane {
 
   /** Adds a message behind all others. Its bytes must be its own by now. */
   push(incoming: Incoming): void {
+    if (this.#around.persistence.awaySinceMs !== undefined && isPassing(incoming)) {
+      this.#passBy(incoming);
+      return;
+    }
     this.#gathered.push(incoming);
     if (this.#busy) return;
     this.#busy = true;
@@ -118,21 +107,48 @@ export class Lane {
     });
   }
 
-  /** The store does not answer: whoever only keeps order waits no longer. */
+  /**
+   * The store does not answer: whoever only keeps order waits no longer, and QoS 0 goes on to whoever is connected.
+   * What of it was to be retained is not, but for the batch under way.
+   */
   storeAway(): void {
     for (const finish of [...this.#passing]) finish();
+    const gathered = this.#gathered;
+    this.#gathered = gathered.filter((incoming) => !isPassing(incoming));
+    for (const incoming of this.#underWay) {
+      if (!isPassing(incoming) || this.#ahead?.has(incoming)) continue;
+      this.#ahead ??= new Set();
+      this.#ahead.add(incoming);
+      this.#handOver(incoming);
+    }
+    for (const incoming of gathered) if (isPassing(incoming)) this.#passBy(incoming);
+  }
+
+  #passBy(incoming: Incoming): void {
+    if (incoming.message?.retain) this.#around.counters.retainedNotStored++;
+    this.#handOver(incoming);
+  }
+
+  #handOver(incoming: Incoming): void {
+    const { distribution, router } = this.#around;
+    const message = incoming.message as Message;
+    incoming.finish(distribution.qos0(message, router.match(message.topic)));
   }
 
   /** Resolves when nothing is under way. */
   async flush(): Promise<void> {
     if (this.#busy) await new Promise<void>((resolve) => this.#idle.push(resolve));
+    while (this.#elsewhere.size > 0) await Promise.all(this.#elsewhere);
   }
 
   async #run(): Promise<void> {
     while (this.#gathered.length > 0) {
       const batch = this.#gathered.length <= batchMax ? this.#gathered : this.#gathered.slice(0, batchMax);
       this.#gathered = batch === this.#gathered ? [] : this.#gathered.slice(batchMax);
+      this.#underWay = batch;
       await this.#carry(batch);
+      this.#underWay = [];
+      this.#ahead = undefined;
     }
     this.#busy = false;
     for (const resolve of this.#idle.splice(0)) resolve();
@@ -144,37 +160,69 @@ export class Lane {
   }
 
   async #carry(batch: readonly Incoming[]): Promise<void> {
-    const { store, router, persistence } = this.#around;
+    const { store, router, persistence, distribution } = this.#around;
     const fenced = await this.#note(batch);
     await this.#retain(batch, fenced);
     const version = await persist(persistence, 'version', () => store.routes.version());
     await router.atLeast(version);
 
-    const matches: (Match | undefined)[] = [];
+    const matches = batch.map((incoming) => this.#match(incoming, fenced));
+    await this.#meet(matches);
     const enqueues: Enqueue[] = [];
-    for (const incoming of batch) {
-      const message = fenced?.has(incoming) ? undefined : incoming.message;
-      const match = message === undefined ? undefined : router.match(message.topic);
-      matches.push(match);
-      if (message === undefined || match === undefined || message.qos === 0 || match.stored.length === 0) continue;
-      enqueues.push({ message, targets: match.stored, isRefusable: incoming.isRefusable, uid: incoming.uid });
+    for (const [i, { message, isRefusable, uid }] of batch.entries()) {
+      const stored = matches[i]?.stored;
+      if (message === undefined || message.qos === 0 || stored === undefined || stored.length === 0) continue;
+      enqueues.push({ message, targets: stored, isRefusable, uid });
     }
     const outcomes =
       enqueues.length === 0 ? [] : await persist(persistence, 'enqueue', () => store.queues.enqueue(enqueues));
 
+    const elsewhere = new ElsewhereBatch();
+    let isElsewhere = false;
     let at = 0;
-    for (let i = 0; i < batch.length; i++) {
-      const incoming = batch[i] as Incoming;
+    for (const [i, incoming] of batch.entries()) {
       const match = matches[i];
+      if (this.#ahead?.has(incoming)) continue;
       if (match === undefined) {
         if (fenced?.has(incoming)) incoming.fenced();
         else incoming.finish(ReasonCode.success);
         continue;
       }
-      const isEnqueued = enqueues[at]?.message === incoming.message;
-      incoming.finish(this.#deliver(incoming, match, isEnqueued ? outcomes[at] : nothing, isEnqueued));
-      if (isEnqueued) at++;
+      const message = incoming.message as Message;
+      if (message.qos === 0) {
+        incoming.finish(distribution.qos0(message, match, incoming.uid));
+        continue;
+      }
+      const isEnqueued = enqueues[at]?.message === message;
+      const reasonCode = distribution.qos12(incoming, message, match, isEnqueued ? outcomes[at++] : nothing);
+      if (reasonCode >= 0x80 || !elsewhere.add(incoming, message, match, reasonCode)) incoming.finish(reasonCode);
+      else isElsewhere = true;
     }
+    if (isElsewhere) this.#deliver(elsewhere);
+  }
+
+  /** What a message matches; undefined if it goes nowhere. */
+  #match(incoming: Incoming, fenced: ReadonlySet<Incoming> | undefined): Match | undefined {
+    const { message } = incoming;
+    if (message === undefined || fenced?.has(incoming)) return undefined;
+    return this.#around.router.match(message.topic);
+  }
+
+  /** rule: Marks. A node that is not known may be new, so the register is read after the route; then it is known, or gone. */
+  async #meet(matches: readonly (Match | undefined)[]): Promise<void> {
+    const { elsewhere, persistence } = this.#around;
+    if (elsewhere === undefined) return;
+    const { membership } = elsewhere;
+    if (matches.every((match) => match === undefined || match.nodes.every(({ node }) => membership.knows(node))))
+      return;
+    await persist(persistence, 'members', () => membership.refresh());
+  }
+
+  #deliver(batch: ElsewhereBatch): void {
+    const { elsewhere, counters, drops } = this.#around;
+    if (elsewhere === undefined) return;
+    const sent = batch.send(elsewhere.peers, counters, drops).finally(() => this.#elsewhere.delete(sent));
+    this.#elsewhere.add(sent);
   }
 
   /**
@@ -201,102 +249,16 @@ export class Lane {
       const { message, uid } = incoming;
       if (!message?.retain || fenced?.has(incoming)) continue;
       // An old message that comes again must not put an old value back.
-      if (uid === undefined || !this.#handedOver.has(uid)) messages.push(message);
+      if (!this.#around.distribution.hasHad(uid)) messages.push(message);
     }
     if (messages.length === 0) return;
     const { store, persistence } = this.#around;
     const stored = await persist(persistence, 'retain', () => store.retained.set(messages));
-    for (const [i, message] of messages.entries()) if (stored[i] === false) this.#around.notRetained(message);
+    for (const isStored of stored) if (!isStored) this.#around.counters.retainedNotStored++;
   }
+}
 
-  /** Hands a message to the Clients here, and tells the publisher's side what to answer. */
-  #deliver(
-    { message, isRefusable, uid }: Incoming,
-    match: Match,
-    outcomes: readonly EnqueueOutcome[] | undefined,
-    isEnqueued: boolean,
-  ): ReasonCode {
-    if (message === undefined || outcomes === undefined) return ReasonCode.quotaExceeded;
-    const isRepeat = uid !== undefined && this.#handedOver.has(uid);
-    if (message.qos === 0) return isRepeat ? ReasonCode.success : this.#handOver(message, match, uid);
-    if (isRefusable && this.#around.refuseWhenFull && match.volatile.some(({ session }) => session.isFull(message))) {
-      return ReasonCode.quotaExceeded;
-    }
-    let reached = isRepeat ? 1 : 0;
-    for (const target of isRepeat ? [] : match.volatile) {
-      const copy = target.session.clientId === message.publisherId ? target.own : target;
-      if (copy === undefined) continue; // [MQTT-3.8.3-3]
-      reached++;
-      if (target.session.deliver(message, copy)) this.#around.queued(1);
-    }
-    if (uid !== undefined) this.#handedOver.add(uid);
-    if (isEnqueued) {
-      for (const [i, outcome] of outcomes.entries()) {
-        if (this.#stored(message, match.stored[i] as StoredTarget, outcome)) reached++;
-      }
-    }
-    if (reached === 0) this.#around.drops.add(message.publisherId, 'no_subscriber');
-    return reached === 0 ? ReasonCode.noMatchingSubscribers : ReasonCode.success;
-  }
-
-  #handOver(message: Message, match: Match, uid: string | undefined): ReasonCode {
-    if (uid !== undefined) this.#handedOver.add(uid);
-    return this.deliverQos0(message, match);
-  }
-
-  /** Hands a QoS 0 message to every connected Client that matches. */
-  deliverQos0(message: Message, match: Match): ReasonCode {
-    let reached = 0;
-    for (const target of match.any) {
-      const copy = target.session.clientId === message.publisherId ? target.own : target;
-      if (copy === undefined) continue; // [MQTT-3.8.3-3]
-      reached++;
-      target.session.sendQos0(message, message.retain && copy.retainAsPublished, copy.subscriptionIdentifiers);
-    }
-    if (reached === 0) this.#around.drops.add(message.publisherId, 'no_subscriber');
-    return reached === 0 ? ReasonCode.noMatchingSubscribers : ReasonCode.success;
-  }
-
-  /** @returns whether the message had a subscriber there */
-  #stored(message: Message, target: StoredTarget, outcome: EnqueueOutcome): boolean {
-    const { drops } = this.#around;
-    switch (outcome.is) {
-      case 'queued':
-        this.#around.queued(1);
-        drops.add(target.clientId, 'queue_full', outcome.dropped);
-        drops.add(target.clientId, 'expired', outcome.expired);
-        this.#ownerOf(target, outcome.owner)?.push(outcome.entry, outcome.sentSeq);
-        return true;
-      case 'qos0':
-        this.#ownerOf(target, outcome.owner)?.sendQos0(
-          message,
-          outcome.entry.retain,
-          outcome.entry.subscriptionIdentifiers,
-        );
-        return outcome.owner !== undefined;
-      case 'duplicate':
-        this.#ownerOf(target, outcome.owner)?.look();
-        return true;
-      case 'full':
-        drops.add(target.clientId, 'expired', outcome.expired);
-        drops.add(target.clientId, 'queue_full');
-        return true;
-      case 'skipped':
-        return false;
-      case 'no_session':
-      case 'no_subscription':
-        // A hint that no longer holds goes, unless it has been put anew since [rule: Marks].
-        void this.#around.store.routes
-          .removeIf(target.routes)
-          .catch((error: unknown) => this.#around.persistence.failed('remove_route', error));
-        return false;
-    }
-  }
-
-  /** The Session here that the store named as the owner; an earlier connection of it is not. */
-  #ownerOf({ clientId, generation }: StoredTarget, owner: Owner | undefined): Session | undefined {
-    if (owner?.node !== this.#around.nodeId) return undefined;
-    const session = this.#around.sessionOf(clientId);
-    return session?.claim.generation === generation && session.claim.epoch === owner.epoch ? session : undefined;
-  }
+/** A QoS 0 message of a Client's own, which need not wait for a store that is away. A Will has to: it is done once. */
+function isPassing({ message, uid }: Incoming): boolean {
+  return message?.qos === 0 && uid === undefined;
 }

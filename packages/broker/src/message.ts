@@ -37,6 +37,23 @@ export function bytesOf({ payload, topic, properties }: Message): number {
   return bytes;
 }
 
+/** A copy of a message that owns its bytes, because it outlives the turn in which they arrived. */
+export function keepMessage(message: Message): Message {
+  const { properties } = message;
+  const correlationData = properties?.correlationData;
+  return {
+    topic: message.topic,
+    payload: new Uint8Array(message.payload),
+    qos: message.qos,
+    retain: message.retain,
+    properties:
+      correlationData === undefined ? properties : { ...properties, correlationData: new Uint8Array(correlationData) },
+    publisherId: message.publisherId,
+    expiresAtMs: message.expiresAtMs,
+    frames: undefined,
+  };
+}
+
 /** How one receiver gets a message: the part of a PUBLISH packet that is not shared. */
 export interface Delivery {
   readonly qos: QoS;

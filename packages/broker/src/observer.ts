@@ -17,6 +17,8 @@ export const dropReasons = [
   'quota',
   'session_ended',
   'store_refused',
+  'peer_slow',
+  'peer_unreachable',
 ] as const;
 
 /** Why a message was dropped; each is a label of a counter. */
@@ -43,6 +45,14 @@ export class Counters {
   takeovers = 0;
   /** Calls to the store that failed or did not answer in time. */
   storeFailures = 0;
+  /** Messages handed to other nodes: at QoS 0, and for their volatile Sessions at QoS 1 and 2. */
+  peerPublished = 0;
+  peerDelivered = 0;
+  /** What was stored and passed on to the node that owns the Session. */
+  peerPushed = 0;
+  /** Nodes found dead whose Sessions this node let go, and how many those were. */
+  nodesReaped = 0;
+  sessionsReaped = 0;
 }
 
 /** How much this node has in hand, now. */
@@ -55,6 +65,12 @@ export interface Gauges {
   readonly inflight: number;
   /** Publishes at QoS 1 and 2 whose acknowledgement waits for the store. */
   readonly unacknowledged: number;
+  /** Nodes that are alive, this one too; 1 for one that is alone. */
+  readonly members: number;
+  /** Routes in this node's copy of the table. */
+  readonly routes: number;
+  /** Whether the calls of this node to the store succeed. */
+  readonly storeUp: boolean;
 }
 
 /** How much the store holds, for all nodes. */
@@ -97,6 +113,18 @@ export type Fact =
   | { readonly is: 'messages_dropped'; readonly clientId: string; readonly reason: DropReason; readonly count: number }
   | { readonly is: 'will_published'; readonly clientId: string; readonly topic: string }
   | { readonly is: 'store_failed'; readonly operation: string; readonly error: unknown }
+  /** Calls to the store have begun to fail, or succeed again. */
+  | { readonly is: 'store_away' }
+  | { readonly is: 'store_back'; readonly awayMs: number }
+  | { readonly is: 'node_joined'; readonly node: string; readonly address: string }
+  | { readonly is: 'node_left'; readonly node: string }
+  /** A node has not renewed its lease: whatever it held is released. */
+  | { readonly is: 'node_dead'; readonly node: string }
+  | { readonly is: 'node_reaped'; readonly node: string; readonly sessions: number }
+  /** A node is alive and cannot be reached: messages for its volatile Sessions are given up, and it is told so. */
+  | { readonly is: 'node_unreachable'; readonly node: string }
+  /** This node may have been taken for dead: it lets all its Clients go. */
+  | { readonly is: 'fenced'; readonly why: string }
   | { readonly is: 'internal_error'; readonly where: string; readonly error: unknown };
 
 /** Hears facts. Called in the middle of work, so it returns soon and never throws. */

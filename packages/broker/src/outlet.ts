@@ -16,6 +16,8 @@ export const closeReasons = [
   'slow_consumer',
   'packet_too_large',
   'store_unavailable',
+  'messages_missed',
+  'fenced',
   'administrative',
   'server_shutting_down',
   'internal_error',

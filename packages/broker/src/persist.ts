@@ -35,7 +35,15 @@ export class Persistence {
     this.observer.observe({ is: 'store_failed', operation, error });
     if (this.awaySinceMs !== undefined) return;
     this.awaySinceMs = this.clock.monotonicMs();
+    this.observer.observe({ is: 'store_away' });
     this.onAway();
+  }
+
+  /** A call succeeded. */
+  answered(): void {
+    if (this.awaySinceMs === undefined) return;
+    this.observer.observe({ is: 'store_back', awayMs: Math.round(this.clock.monotonicMs() - this.awaySinceMs) });
+    this.awaySinceMs = undefined;
   }
 
   /** What fails from now on is given up. */
@@ -58,7 +66,7 @@ export async function persist<Result>(
   for (let delayMs = firstDelayMs; ; delayMs = Math.min(delayMs * 2, lastDelayMs)) {
     try {
       const result = await call();
-      persistence.awaySinceMs = undefined;
+      persistence.answered();
       return result;
     } catch (error) {
       if (!(error instanceof StoreUnavailable) || persistence.stopped) throw error;

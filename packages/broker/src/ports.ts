@@ -7,6 +7,7 @@ import type { QoS, ReasonCode, SubscriptionRequest, Will } from '@skein/protocol
 import type { Message } from './message.ts';
 import type { Observer } from './observer.ts';
 import type { Credentials } from './outlet.ts';
+import type { ClusterPorts, Members } from './peer-ports.ts';
 
 /** The store did not answer, or not in time: what was asked may or may not have happened. */
 export class StoreUnavailable extends Error {
@@ -187,7 +188,9 @@ export type EnqueueOutcome =
   | { readonly is: 'no_session' }
   /** No Local, and the publisher is this Client. */
   | { readonly is: 'skipped' }
-  | { readonly is: 'full'; readonly expired: number };
+  | { readonly is: 'full'; readonly expired: number }
+  /** The store refuses this message for this Session alone, now and whenever it is tried again. */
+  | { readonly is: 'refused' };
 
 /** The queues of stored Sessions. */
 export interface Queues {
@@ -210,6 +213,11 @@ export interface Queues {
   ack(acks: readonly QueueAck[]): Promise<void>;
   /** Notes PUBRECs: the message goes, the duty to send PUBREL stays. Fenced by generation alone. */
   rec(recs: readonly QueueAck[]): Promise<void>;
+  /**
+   * For each claim the seq that the next message to be stored will get, so that its owner sees whether it was told of
+   * all that is; 'fenced' if another connection owns the Session.
+   */
+  ends(claims: readonly Claim[]): Promise<readonly (number | Fenced)[]>;
 }
 
 export interface QueueRead {
@@ -283,23 +291,47 @@ export interface Retained {
 // Routes -------------------------------------------------------------------------------------------------------------
 
 /** From a Topic Filter to a stored Session that may have it. A hint: the Session's own list is the truth. */
-export interface Route {
+export interface SessionRoute {
   readonly topicFilter: string;
   readonly clientId: string;
   readonly generation: string;
 }
 
-/** A route that came, or went (`present` false), and the version of the table that this made. */
-export interface RouteChange extends Route {
-  readonly present: boolean;
-  readonly version: number;
+/**
+ * What a node says of its Clients, added up: `any` that a connected one may have the filter, `volatile` that one whose
+ * Session lives in the node's memory may have it.
+ */
+export const mark = { any: 1, volatile: 2 } as const;
+
+/** From a Topic Filter to a node with Clients that may have it. A hint: the node's own list is the truth. */
+export interface NodeRoute {
+  readonly topicFilter: string;
+  /** As the register of Members names it. */
+  readonly node: string;
+  /** One or more of {@link mark}, added up. */
+  readonly marks: number;
 }
+
+/** Where messages that match a filter may have to go. */
+export type Route = SessionRoute | NodeRoute;
+
+/**
+ * A route that came or changed, or went (`present` false), and the version of the table that this made.
+ * A node's route tells the marks that it bears from now on; one that went bears none (0).
+ */
+export type RouteChange = Route & { readonly present: boolean; readonly version: number };
 
 /** The table of routes; every node holds a copy and follows the changes. */
 export interface Routes {
-  /** Puts routes, each under a new version even if it was there. Resolves when every later {@link version} is at least the one returned. */
+  /**
+   * Puts routes, each under a new version even if it was there. The marks of a node's route are added to those it bears.
+   * Resolves when every later {@link version} is at least the one returned.
+   */
   put(routes: readonly Route[]): Promise<number>;
-  /** Removes routes whose version is still the one given. */
+  /**
+   * Removes routes whose version is still the one given. Of a node's route it takes the marks given away, and it goes
+   * with the last of them; while some are left it is put with them, under a new version.
+   */
   removeIf(routes: readonly (Route & { readonly version: number })[]): Promise<void>;
   /** The version of the table, read after this was called. */
   version(): Promise<number>;
@@ -366,6 +398,7 @@ export interface Store {
   readonly retained: Retained;
   readonly routes: Routes;
   readonly wills: Wills;
+  readonly members: Members;
 }
 
 /** All the broker is given. */
@@ -375,6 +408,8 @@ export interface BrokerPorts extends Store {
   readonly clock: Clock;
   readonly random: Random;
   readonly observer: Observer;
-  /** This node's name: what {@link Acquire.owner} is. */
+  /** What {@link Acquire.owner} is: the name of this start of the node where there are several nodes. */
   readonly nodeId: string;
+  /** Undefined for a node that is alone. */
+  readonly cluster: ClusterPorts | undefined;
 }

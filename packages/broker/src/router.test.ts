@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { subscriptionTo } from './contract/samples.ts';
-import type { RouteChange, StoredSubscription } from './ports.ts';
+import type { RouteChange, SessionRoute, StoredSubscription } from './ports.ts';
 import { type LocalTarget, type Match, Router } from './router.ts';
 import type { Session } from './session/session.ts';
 import type { Subscription } from './session/subscription.ts';
@@ -11,7 +11,9 @@ function sessionOf(clientId: string, stored: boolean): Session {
   return { clientId, stored } as Session;
 }
 
-function put(topicFilter: string, clientId: string, version: number, generation = `${clientId}-1`): RouteChange {
+type SessionChange = SessionRoute & RouteChange;
+
+function put(topicFilter: string, clientId: string, version: number, generation = `${clientId}-1`): SessionChange {
   return { topicFilter, clientId, generation, version, present: true };
 }
 
@@ -39,7 +41,7 @@ function plain({ any, volatile, stored }: Match): unknown {
 
 describe('rule: One path per session', () => {
   it('QoS 0 goes to every connected Client, QoS 1 and 2 to volatile Sessions here and to stored ones by route', () => {
-    const router = new Router();
+    const router = new Router('here');
     const here = sessionOf('volatile', false);
     const lasting = sessionOf('stored', true);
     router.subscribe({ ...subscriptionTo('a/#'), session: here }, undefined);
@@ -56,7 +58,7 @@ describe('rule: One path per session', () => {
   });
 
   it('names a stored Session once, with all the filters that matched', () => {
-    const router = new Router();
+    const router = new Router('here');
     router.apply([put('a', 'lamp', 1), put('+', 'lamp', 2), put('b', 'lamp', 3), put('#', 'lamp', 4, 'lamp-2')]);
     const { stored } = router.match('a');
     expect(stored.map(({ generation, topicFilters }) => [generation, topicFilters.toSorted()]).sort()).toEqual([
@@ -70,7 +72,7 @@ describe('rule: One path per session', () => {
 describe('the Subscriptions of one Client are one copy [MQTT-3.3.4-2]', () => {
   const session = sessionOf('lamp', false);
   const matchOf = (subscriptions: readonly StoredSubscription[]): LocalTarget => {
-    const router = new Router();
+    const router = new Router('here');
     for (const subscription of subscriptions) router.subscribe({ ...subscription, session }, undefined);
     const [target, ...others] = router.match('a/b').any;
     expect(others).toEqual([]);
@@ -107,7 +109,7 @@ describe('the Subscriptions of one Client are one copy [MQTT-3.3.4-2]', () => {
 
 describe('the kept matches', () => {
   it('are the same object until a change may concern their topic, and no longer', () => {
-    const router = new Router();
+    const router = new Router('here');
     const session = sessionOf('lamp', false);
     const a = { ...subscriptionTo('a'), session };
     const wild = { ...subscriptionTo('x/+'), session };
@@ -157,9 +159,9 @@ describe('the kept matches', () => {
     ]);
     fc.assert(
       fc.property(fc.array(step, { maxLength: 50 }), (steps) => {
-        const router = new Router();
+        const router = new Router('here');
         const subscriptions = new Map<string, Subscription>();
-        const routes = new Map<string, RouteChange>();
+        const routes = new Map<string, SessionChange>();
         let version = 0;
         for (const each of steps) {
           const key = each.does === 'match' ? '' : `${each.client} ${each.filter}`;
@@ -179,7 +181,7 @@ describe('the kept matches', () => {
           } else if (each.does === 'remove' && routes.delete(key)) {
             router.apply([{ ...put(each.filter, each.client, ++version), present: false }]);
           }
-          const fresh = new Router();
+          const fresh = new Router('here');
           for (const subscription of subscriptions.values()) fresh.subscribe(subscription, undefined);
           fresh.apply([...routes.values()]);
           expect(plain(router.match(each.topic))).toEqual(plain(fresh.match(each.topic)));
@@ -197,7 +199,7 @@ describe('the kept matches', () => {
 
 describe('rule: Read-index', () => {
   it('waits for the version that was read, and not longer', async () => {
-    const router = new Router();
+    const router = new Router('here');
     expect(router.atLeast(0)).toBeUndefined();
     const reached: number[] = [];
     const waits = [3, 1, 5].map((version) => router.atLeast(version)?.then(() => reached.push(version)));

@@ -1,15 +1,16 @@
-// Where a message goes: the Clients connected here, and the stored Sessions wherever they are.
+// Where a message goes: the Clients connected here, the stored Sessions wherever they are, and other nodes.
 //
-// Both stand in one tree of filters. What a topic matches is worked out once and kept, already merged to one copy for
+// All stand in one tree of filters. What a topic matches is worked out once and kept, already merged to one copy for
 // each Client, because topics repeat and Subscriptions rarely change. A changed filter without wildcard makes only
 // its own topic stale; one with a wildcard may make any topic stale, and what was kept is dropped, lest it keep Sessions
 // alive that are gone. What is kept is bounded by what it takes: topics, and the targets that they have.
 //
 // rule: One path per session. QoS 0 goes to every connected Client (`any`) and is never stored. QoS 1 and 2 go to the
-// Clients whose Session lives in this node's memory (`volatile`), and to stored Sessions (`stored`) through their queues.
+// Clients whose Session lives in a node's memory (`volatile`), and to stored Sessions (`stored`) through their queues.
+// What Clients of another node want of either kind, that node's routes say by their marks.
 
 import type { QoS } from '@skein/protocol';
-import type { EnqueueTarget, Route, RouteChange } from './ports.ts';
+import type { EnqueueTarget, NodeRoute, RouteChange, SessionRoute } from './ports.ts';
 import type { Session } from './session/session.ts';
 import type { Subscription } from './session/subscription.ts';
 import { hasWildcard } from './topic/filter.ts';
@@ -32,16 +33,39 @@ export interface Match {
   readonly any: readonly LocalTarget[];
   readonly volatile: readonly LocalTarget[];
   readonly stored: readonly StoredTarget[];
+  readonly nodes: readonly NodeTarget[];
 }
 
 /** A stored Session, by the routes that matched. */
 export interface StoredTarget extends EnqueueTarget {
-  readonly routes: readonly VersionedRoute[];
+  readonly routes: readonly VersionedSessionRoute[];
 }
 
-/** A route and the version under which this node last saw it put. */
-export interface VersionedRoute extends Route {
+/** Another node with Clients that may match. */
+export interface NodeTarget {
+  readonly node: string;
+  /** What its routes that matched say together. */
+  readonly marks: number;
+}
+
+/** A stored Session's route, and the version under which this node last saw it put. */
+export interface VersionedSessionRoute extends SessionRoute {
   readonly version: number;
+}
+
+/** A node's route, and the version under which this node last saw it put. */
+export interface VersionedNodeRoute extends NodeRoute {
+  readonly version: number;
+}
+
+type VersionedRoute = VersionedSessionRoute | VersionedNodeRoute;
+
+/** Hears of the filters that Clients connected here have. */
+export interface Interest {
+  /** One more Subscription has this filter. */
+  came(topicFilter: string, isVolatile: boolean): void;
+  /** One less. */
+  went(topicFilter: string, isVolatile: boolean): void;
 }
 
 /** Topics whose match is kept, and targets in all of them; about 100 bytes each. */
@@ -51,7 +75,10 @@ const cachedTargetsMax = 500_000;
 /** Answers what a topic matches. */
 export class Router {
   readonly #tree = new SubscriptionTree<Subscription | VersionedRoute>();
+  readonly #node: string;
   readonly #routes = new Map<string, VersionedRoute>();
+  /** How many routes lead to each node, this one too. */
+  readonly #routesTo = new Map<string, number>();
   #cache = new Map<string, Match>();
   #cachedTargets = 0;
   #routesVersion = 0;
@@ -60,6 +87,27 @@ export class Router {
   /** Subscriptions of Clients connected here. */
   subscriptions = 0;
 
+  /** Told of Subscriptions that come and go; undefined for a node that is alone. */
+  interest: Interest | undefined;
+
+  /** Called when this node's own route for a filter is told, with the marks it bears from now on. */
+  onOwnRoute: (topicFilter: string, marks: number) => void = () => {};
+
+  /** @param node this node, as routes name it */
+  constructor(node: string) {
+    this.#node = node;
+  }
+
+  /** Nodes that routes lead to. */
+  get nodes(): Iterable<string> {
+    return this.#routesTo.keys();
+  }
+
+  /** Routes of all kinds. */
+  get routes(): number {
+    return this.#routes.size;
+  }
+
   /** What a topic matches now. */
   match(topic: string): Match {
     const cached = this.#cache.get(topic);
@@ -67,7 +115,7 @@ export class Router {
     const match = this.#matchAnew(topic);
     // Forgetting everything now and then is cheaper than remembering what was used when.
     if (this.#cache.size >= cachedTopicsMax || this.#cachedTargets > cachedTargetsMax) this.#forget();
-    this.#cachedTargets += match.any.length + match.stored.length;
+    this.#cachedTargets += match.any.length + match.stored.length + match.nodes.length;
     this.#cache.set(topic, match);
     return match;
   }
@@ -75,30 +123,27 @@ export class Router {
   /** Puts a Subscription of a connected Client in place of an earlier one with the same filter. */
   subscribe(subscription: Subscription, replaced: Subscription | undefined): void {
     if (replaced !== undefined) this.unsubscribe(replaced);
-    if (this.#tree.add(subscription.topicFilter, subscription)) this.subscriptions++;
+    if (this.#tree.add(subscription.topicFilter, subscription)) {
+      this.subscriptions++;
+      this.interest?.came(subscription.topicFilter, !subscription.session.stored);
+    }
     this.#stale(subscription.topicFilter);
   }
 
   unsubscribe(subscription: Subscription): void {
-    if (this.#tree.remove(subscription.topicFilter, subscription)) this.subscriptions--;
+    if (this.#tree.remove(subscription.topicFilter, subscription)) {
+      this.subscriptions--;
+      this.interest?.went(subscription.topicFilter, !subscription.session.stored);
+    }
     this.#stale(subscription.topicFilter);
   }
 
   /** Takes over changes of the table of routes. */
   apply(changes: readonly RouteChange[]): void {
-    for (const { topicFilter, clientId, generation, present, version } of changes) {
-      const key = keyOf(topicFilter, generation);
-      const before = this.#routes.get(key);
-      if (before !== undefined) this.#tree.remove(topicFilter, before);
-      if (present) {
-        const route = { topicFilter, clientId, generation, version };
-        this.#routes.set(key, route);
-        this.#tree.add(topicFilter, route);
-      } else {
-        this.#routes.delete(key);
-      }
-      this.#stale(topicFilter);
-      this.#routesVersion = Math.max(this.#routesVersion, version);
+    for (const change of changes) {
+      if ('node' in change) this.#applyNode(change);
+      else this.#applySession(change);
+      this.#routesVersion = Math.max(this.#routesVersion, change.version);
     }
     this.#waiting = this.#waiting.filter(({ version, resolve }) => {
       if (version > this.#routesVersion) return true;
@@ -114,8 +159,55 @@ export class Router {
   }
 
   /** The route of a stored Session, as this node last saw it. */
-  routeOf(topicFilter: string, generation: string): VersionedRoute | undefined {
-    return this.#routes.get(keyOf(topicFilter, generation));
+  routeOf(topicFilter: string, generation: string): VersionedSessionRoute | undefined {
+    return this.#routes.get(keyOf(topicFilter, generation)) as VersionedSessionRoute | undefined;
+  }
+
+  /** A node's route, as this node last saw it. */
+  routeTo(topicFilter: string, node: string): VersionedNodeRoute | undefined {
+    return this.#routes.get(keyOf(topicFilter, `@${node}`)) as VersionedNodeRoute | undefined;
+  }
+
+  /** All routes that lead to a node. */
+  routesTo(node: string): VersionedNodeRoute[] {
+    if (!this.#routesTo.has(node)) return [];
+    const found: VersionedNodeRoute[] = [];
+    for (const route of this.#routes.values()) if ('node' in route && route.node === node) found.push(route);
+    return found;
+  }
+
+  #applySession({ topicFilter, clientId, generation, present, version }: SessionRoute & Versioned): void {
+    const route = present ? { topicFilter, clientId, generation, version } : undefined;
+    this.#replace(keyOf(topicFilter, generation), topicFilter, route, true);
+    this.#stale(topicFilter);
+  }
+
+  #applyNode({ topicFilter, node, marks, present, version }: NodeRoute & Versioned): void {
+    const isOwn = node === this.#node; // what this node's Clients want, they say by their Subscriptions
+    const route = present ? { topicFilter, node, marks, version } : undefined;
+    const before = this.#replace(keyOf(topicFilter, `@${node}`), topicFilter, route, !isOwn);
+    const count = (this.#routesTo.get(node) ?? 0) + (present ? 1 : 0) - (before === undefined ? 0 : 1);
+    if (count > 0) this.#routesTo.set(node, count);
+    else this.#routesTo.delete(node);
+    if (isOwn) this.onOwnRoute(topicFilter, present ? marks : 0);
+    else this.#stale(topicFilter);
+  }
+
+  #replace(
+    key: string,
+    topicFilter: string,
+    route: VersionedRoute | undefined,
+    isMatched: boolean,
+  ): VersionedRoute | undefined {
+    const before = this.#routes.get(key);
+    if (before !== undefined && isMatched) this.#tree.remove(topicFilter, before);
+    if (route === undefined) {
+      this.#routes.delete(key);
+    } else {
+      this.#routes.set(key, route);
+      if (isMatched) this.#tree.add(topicFilter, route);
+    }
+    return before;
   }
 
   #stale(topicFilter: string): void {
@@ -130,24 +222,37 @@ export class Router {
 
   #matchAnew(topic: string): Match {
     const local = new Map<Session, Subscription[]>();
-    const stored = new Map<string, VersionedRoute[]>();
+    const stored = new Map<string, VersionedSessionRoute[]>();
+    let nodes: Map<string, number> | undefined;
     this.#tree.match(topic, (entry) => {
       if ('session' in entry) gather(local, entry.session, entry);
-      else gather(stored, entry.generation, entry);
+      else if ('generation' in entry) gather(stored, entry.generation, entry);
+      else {
+        nodes ??= new Map();
+        nodes.set(entry.node, (nodes.get(entry.node) ?? 0) | entry.marks);
+      }
     });
     const any = Array.from(local.values(), merge);
     return {
       any,
       volatile: any.filter(({ session }) => !session.stored),
       stored: Array.from(stored.values(), (routes) => ({
-        clientId: (routes[0] as VersionedRoute).clientId,
-        generation: (routes[0] as VersionedRoute).generation,
+        clientId: (routes[0] as VersionedSessionRoute).clientId,
+        generation: (routes[0] as VersionedSessionRoute).generation,
         topicFilters: routes.map(({ topicFilter }) => topicFilter),
         routes,
       })),
+      nodes: nodes === undefined ? none : Array.from(nodes, ([node, marks]) => ({ node, marks })),
     };
   }
 }
+
+interface Versioned {
+  readonly present: boolean;
+  readonly version: number;
+}
+
+const none: readonly NodeTarget[] = [];
 
 /** Merges the Subscriptions of one Client; with No Local among them, also what is left for its own messages. */
 function merge(subscriptions: readonly Subscription[]): LocalTarget {
@@ -182,7 +287,7 @@ function gather<Key, Value>(groups: Map<Key, Value[]>, key: Key, value: Value): 
   else group.push(value);
 }
 
-/** U+0000 cannot stand in a filter [MQTT-1.5.4-2]. */
-function keyOf(topicFilter: string, generation: string): string {
-  return `${topicFilter}\0${generation}`;
+/** U+0000 cannot stand in a filter [MQTT-1.5.4-2]; a generation begins with no `@`. */
+function keyOf(topicFilter: string, destination: string): string {
+  return `${topicFilter}\0${destination}`;
 }

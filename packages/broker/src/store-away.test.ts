@@ -1,6 +1,7 @@
+import type { Packet } from '@skein/protocol';
 import { describe, expect, it } from 'vitest';
 import { willOn } from './contract/samples.ts';
-import { BrokerTrial, connectPacket } from './testing/broker-trial.ts';
+import { BrokerTrial, connectPacket, publishPacket } from './testing/broker-trial.ts';
 
 describe('a store that is away', () => {
   it('refuses CONNECT with Server unavailable, and takes the next one when it is back', async () => {
@@ -63,6 +64,49 @@ describe('a store that is away', () => {
     await trial.clock.advance(2000);
     expect(lamp.outlet.said()).toEqual(['puback #1', 'pubrec #2']);
     expect(door.outlet.said()).toEqual(['publish a=1 q1 #1', 'publish a=2 q2 #2']);
+  });
+
+  it('delivers QoS 0 live though it was to be retained, and counts what is not retained', async () => {
+    const trial = await BrokerTrial.start();
+    const lamp = await trial.connect('lamp');
+    const door = await trial.connect('door');
+    await door.subscribe('#');
+    trial.meet = (call) => call.fail();
+    const retained = (text: string): Packet => ({ ...publishPacket('a', text, 0, 0), retain: true }) as Packet;
+    // The first is under way when the store is found away: it is delivered, and stored later.
+    await lamp.send(retained('first'));
+    expect(door.outlet.said()).toEqual(['publish a=first q0']);
+    await lamp.send(retained('second'), publishPacket('b', 'behind', 0, 0));
+    expect(door.outlet.said()).toEqual(['publish a=second q0', 'publish b=behind q0']);
+    expect(trial.broker.counters.retainedNotStored).toBe(1);
+    trial.meet = (call) => call.answer();
+    await trial.clock.advance(2000);
+    expect(door.outlet.said()).toEqual([]);
+    const late = await trial.connect('late');
+    expect(await late.subscribe('a')).toEqual(['suback #1 0x02', 'publish a=first q0 retain']);
+    await lamp.send(retained('third'));
+    expect(door.outlet.said()).toEqual(['publish a=third q0']);
+    expect(trial.broker.counters.retainedNotStored).toBe(1);
+  });
+
+  it('does not make a QoS 0 message wait that came before it was known to be away', async () => {
+    const trial = await BrokerTrial.start();
+    const lamp = await trial.connect('lamp');
+    const door = await trial.connect('door');
+    await door.subscribe('#');
+    const held = trial.holdCalls('routes.version');
+    await lamp.publish('a', '1', 1, 1);
+    await lamp.send({ ...publishPacket('a', 'gathered', 0, 0), retain: true } as Packet);
+    expect(door.outlet.said()).toEqual([]);
+    trial.meet = (call) => call.fail();
+    for (const call of held) call.fail();
+    await trial.clock.settle();
+    expect(door.outlet.said()).toEqual(['publish a=gathered q0']);
+    expect(trial.broker.counters.retainedNotStored).toBe(1);
+    trial.meet = (call) => call.answer();
+    await trial.clock.advance(2000);
+    expect(door.outlet.said()).toEqual(['publish a=1 q1 #1']);
+    expect(lamp.outlet.said()).toEqual(['puback #1']);
   });
 
   it('lets a SUBSCRIBE pass that would wait for publishes before it, so that the Client is heard', async () => {

@@ -7,6 +7,7 @@
 import { MqttError, ReasonCode, type Suback, type Subscribe, type Unsuback, type Unsubscribe } from '@skein/protocol';
 import type { Lane } from './lane.ts';
 import type { Limits } from './limits.ts';
+import type { Marks } from './marks.ts';
 import type { Persistence } from './persist.ts';
 import { type Authorizer, type Fenced, type Store, StoreUnavailable } from './ports.ts';
 import { RetainedFeed } from './retained.ts';
@@ -23,6 +24,8 @@ export interface SubscribeSurroundings {
   readonly limits: Limits;
   readonly lane: Lane;
   readonly persistence: Persistence;
+  /** What other nodes are told; undefined for a node that is alone. */
+  readonly marks: Marks | undefined;
   /** The Session of a Client connected here. */
   sessionOf(clientId: string): Session | undefined;
 }
@@ -83,7 +86,7 @@ export class Requests {
     const { around, session, send } = this.#of;
     const { packetId } = packet;
     const { granted, reasonCodes } = this.#decide(packet);
-    const isNew = await put(around.store, session, granted);
+    const isNew = await put(around, session, granted);
     if (isNew === 'fenced') return 'fenced';
     if (session.closed) return undefined;
     if (isNew === 'unavailable') {
@@ -156,31 +159,45 @@ function checkSubscribe({ subscriptions }: Subscribe): void {
   }
 }
 
-/** Stores Subscriptions and then their routes, where the Session is stored. @returns for each, whether it is new */
+/**
+ * Stores Subscriptions and then their routes, where the Session is stored, and tells other nodes what this one's Clients
+ * want. @returns for each, whether it is new
+ */
 async function put(
-  store: Store,
+  { store, marks }: SubscribeSurroundings,
   session: Session,
   subscriptions: readonly Subscription[],
 ): Promise<readonly boolean[] | Fenced | 'unavailable'> {
-  if (!session.stored || subscriptions.length === 0) {
-    const seen = new Set<string>();
-    return subscriptions.map(({ topicFilter }) => {
-      const isNew = !session.subscriptions.has(topicFilter) && !seen.has(topicFilter);
-      seen.add(topicFilter);
-      return isNew;
-    });
-  }
-  const { clientId, generation } = session.claim;
+  const topicFilters = subscriptions.map(({ topicFilter }) => topicFilter);
   try {
+    const marked = marks?.ensure(topicFilters, !session.stored);
+    if (!session.stored || subscriptions.length === 0) {
+      if (marked !== undefined) await marked;
+      return newAmong(topicFilters, session);
+    }
+    const { clientId, generation } = session.claim;
     const plain = subscriptions.map(({ session: _, ...subscription }) => subscription);
     const replaced = await store.sessions.subscribe(session.claim, plain);
     if (replaced === 'fenced') return 'fenced';
-    await store.routes.put(subscriptions.map(({ topicFilter }) => ({ topicFilter, clientId, generation })));
+    await Promise.all([
+      store.routes.put(topicFilters.map((topicFilter) => ({ topicFilter, clientId, generation }))),
+      marked,
+    ]);
     return replaced.map((was) => !was);
   } catch (error) {
     if (!(error instanceof StoreUnavailable)) throw error;
     return 'unavailable';
   }
+}
+
+/** For each filter, whether a Session that is not stored has it now, or earlier in the same packet. */
+function newAmong(topicFilters: readonly string[], session: Session): boolean[] {
+  const seen = new Set<string>();
+  return topicFilters.map((topicFilter) => {
+    const isNew = !session.subscriptions.has(topicFilter) && !seen.has(topicFilter);
+    seen.add(topicFilter);
+    return isNew;
+  });
 }
 
 /** Removes Subscriptions from a stored Session, and then their routes unless they have been put anew. */

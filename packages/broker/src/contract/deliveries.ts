@@ -1,13 +1,14 @@
-// What every store must do while a Session's queue is drained: reserve what may be sent, page over holes, forget what
-// was acknowledged, remember what PUBREL is owed [MQTT 4.3.2, 4.3.3, 4.4].
+// What every store must do while a Session's queue is drained: reserve what may be sent, page over holes, say how far
+// it goes, forget what was acknowledged, remember what PUBREL is owed [MQTT 4.3.2, 4.3.3, 4.4].
 
 import { messageOn, subscriptionTo, textOf } from './samples.ts';
 import { type OpenTrial, type TestWords, targetOf, unfenced } from './trial.ts';
 
-/** The suite of {@link Queues.read}, {@link Queues.ack}, {@link Queues.rec} and of what is reserved. */
+/** The suite of {@link Queues.read}, {@link Queues.ends}, {@link Queues.ack}, {@link Queues.rec} and of what is reserved. */
 export function describeDeliveries(words: TestWords, open: OpenTrial): void {
   describeReservation(words, open);
   describeRead(words, open);
+  describeEnds(words, open);
   describeSettlement(words, open);
 }
 
@@ -171,6 +172,54 @@ function describeRead({ describe, it, expect }: TestWords, open: OpenTrial): voi
       const { entries, releases } = unfenced(await trial.store.queues.read(second.claim, second.headSeq, 10));
       expect(releases).toEqual([1]);
       expect(entries.map(({ seq }) => seq)).toEqual([2]);
+    });
+  });
+}
+
+function describeEnds({ describe, it, expect }: TestWords, open: OpenTrial): void {
+  describe('ends', () => {
+    it('names the seq that the next message will get, of each Session that is asked for, and reserves nothing', async () => {
+      await using trial = await open();
+      const { queues } = trial.store;
+      const lamp = await trial.subscribed('lamp', [subscriptionTo('a')]);
+      const door = await trial.subscribed('door', [subscriptionTo('a'), subscriptionTo('b', { qos: 0 })]);
+      expect(await queues.ends([lamp.claim, door.claim])).toEqual([1, 1]);
+      for (let i = 0; i < 3; i++) await trial.queue(door.claim, messageOn('a'));
+      await trial.enqueue(door.claim, messageOn('b')); // granted QoS 0, it takes no seq
+      expect(await queues.ends([door.claim, lamp.claim, door.claim])).toEqual([4, 1, 4]);
+      expect(unfenced(await queues.read(door.claim, 1, 1)).endSeq).toBe(4);
+      await queues.ack([{ ...door.claim, seqs: [1, 2, 3] }]);
+      expect(await queues.ends([door.claim])).toEqual([4]);
+      await trial.release(door);
+      await trial.queue(door.claim, messageOn('a'));
+      const back = await trial.acquire('door');
+      expect(await queues.ends([back.claim])).toEqual([5]);
+      expect(await trial.acquire('door')).toMatchObject({ sentSeq: 3 });
+      expect(await queues.ends([])).toEqual([]);
+    });
+
+    it('tells whoever owned the Session before that somebody else does', async () => {
+      await using trial = await open();
+      const { queues } = trial.store;
+      const first = await trial.subscribed('lamp', [subscriptionTo('a')], { owner: 'node-a' });
+      await trial.queue(first.claim, messageOn('a'));
+      const second = await trial.acquire('lamp', { owner: 'node-b' });
+      expect(await queues.ends([first.claim, second.claim])).toEqual(['fenced', 2]);
+      await trial.release(second);
+      expect(await queues.ends([second.claim])).toEqual(['fenced']);
+      const third = await trial.acquire('lamp', { cleanStart: true });
+      const never = { clientId: 'nobody', generation: 'none', epoch: 1 };
+      const old = { ...third.claim, generation: second.claim.generation };
+      expect(await queues.ends([never, third.claim, old])).toEqual(['fenced', 1, 'fenced']);
+    });
+
+    it('answers for a Session that keeps no queue here as well, since it is owned', async () => {
+      await using trial = await open();
+      const lamp = await trial.acquire('lamp', { sessionExpirySeconds: 0 });
+      const [end] = await trial.store.queues.ends([lamp.claim]);
+      expect(typeof end).toBe('number');
+      await trial.release(lamp, { sessionExpirySeconds: 0 });
+      expect(await trial.store.queues.ends([lamp.claim])).toEqual(['fenced']);
     });
   });
 }

@@ -1,13 +1,25 @@
-// What every store must do with the table of routes: a version for every change, told to all in order.
+// What every store must do with the table of routes: a version for every change, told to all in order. A route to a
+// node bears marks, which are added one by one and taken away one by one.
 
-import type { Route, RouteChange } from '../ports.ts';
+import { mark, type NodeRoute, type Route, type RouteChange } from '../ports.ts';
+import { memberOf } from './samples.ts';
 import type { OpenTrial, StoreTrial, TestWords } from './trial.ts';
 
 /** The suite of {@link Routes}. */
-export function describeRoutes({ describe, it, expect }: TestWords, open: OpenTrial): void {
-  const a: Route = { topicFilter: 'a/#', clientId: 'lamp', generation: 'g1' };
-  const b: Route = { topicFilter: 'b', clientId: 'lamp', generation: 'g1' };
+export function describeRoutes(words: TestWords, open: OpenTrial): void {
+  describeVersions(words, open);
+  describeMarks(words, open);
+  describeFollowers(words, open);
+}
 
+const a: Route = { topicFilter: 'a/#', clientId: 'lamp', generation: 'g1' };
+const b: Route = { topicFilter: 'b', clientId: 'lamp', generation: 'g1' };
+const { node } = memberOf('one');
+const any: NodeRoute = { topicFilter: 'a/#', node, marks: mark.any };
+const volatile: NodeRoute = { ...any, marks: mark.volatile };
+const both: NodeRoute = { ...any, marks: mark.any | mark.volatile };
+
+function describeVersions({ describe, it, expect }: TestWords, open: OpenTrial): void {
   describe('rule: Marks', () => {
     it('a put makes a new version, though the route was there', async () => {
       await using trial = await open();
@@ -64,7 +76,112 @@ export function describeRoutes({ describe, it, expect }: TestWords, open: OpenTr
       expect(table.now()).toEqual([newer]);
     });
   });
+}
 
+function describeMarks({ describe, it, expect }: TestWords, open: OpenTrial): void {
+  describe('rule: Marks, of a node', () => {
+    it('are added to those that its route bears, under a new version whether they were there or not', async () => {
+      await using trial = await open();
+      const { routes } = trial.store;
+      const table = await follow(trial);
+      const versions: number[] = [];
+      for (const put of [any, volatile, any, both]) versions.push(await routes.put([put]));
+      await trial.clock.settle();
+      expect(table.changes.map(withoutVersion)).toEqual([
+        { ...any, present: true },
+        { ...both, present: true },
+        { ...both, present: true },
+        { ...both, present: true },
+      ]);
+      expect(table.changes.map(({ version }) => version)).toEqual(versions);
+      expect(versions).toEqual(ascending(versions));
+      expect(table.now()).toEqual([both]);
+    });
+
+    it('are added within one call as well', async () => {
+      await using trial = await open();
+      const table = await follow(trial);
+      await trial.store.routes.put([any, { ...any, topicFilter: 'c' }, volatile]);
+      await trial.clock.settle();
+      expect(table.now()).toEqual([both, { ...any, topicFilter: 'c' }]);
+      expect(await trial.store.routes.version()).toBe(table.versionOf(any));
+    });
+
+    it('are taken away one by one: what is left is put anew, and the route goes with the last', async () => {
+      await using trial = await open();
+      const { routes } = trial.store;
+      await routes.put([both]);
+      const table = await follow(trial);
+      const first = table.versionOf(both);
+      await routes.removeIf([{ ...any, version: first }]);
+      await trial.clock.settle();
+      expect(table.now()).toEqual([volatile]);
+      const second = table.versionOf(both);
+      expect(second).toBeGreaterThan(first);
+      expect(await routes.version()).toBe(second);
+
+      await routes.removeIf([{ ...volatile, version: first }]); // decided before the other mark went
+      await trial.clock.settle();
+      expect(table.now()).toEqual([volatile]);
+
+      await routes.removeIf([{ ...volatile, version: second }]);
+      await routes.removeIf([{ ...volatile, version: second }]);
+      await trial.clock.settle();
+      expect(table.changes.map(withoutVersion)).toEqual([
+        { ...both, present: true },
+        { ...volatile, present: true },
+        { ...volatile, marks: 0, present: false },
+      ]);
+      expect(table.now()).toEqual([]);
+    });
+
+    it('go together if both are taken away, and come back as put', async () => {
+      await using trial = await open();
+      const { routes } = trial.store;
+      const table = await follow(trial);
+      await routes.put([both]);
+      await trial.clock.settle();
+      await routes.removeIf([{ ...both, version: table.versionOf(both) }]);
+      await trial.clock.settle();
+      expect(table.now()).toEqual([]);
+      await routes.put([volatile]);
+      await trial.clock.settle();
+      expect(table.now()).toEqual([volatile]);
+    });
+
+    it('stay if the route was put since the removal was decided, though that put brought no new mark', async () => {
+      await using trial = await open();
+      const { routes } = trial.store;
+      const table = await follow(trial);
+      await routes.put([both]);
+      await trial.clock.settle();
+      const stale = table.versionOf(both);
+      await routes.put([any]);
+      for (const taken of [any, volatile, both]) await routes.removeIf([{ ...taken, version: stale }]);
+      await trial.clock.settle();
+      expect(table.now()).toEqual([both]);
+      expect(table.changes).toHaveLength(2);
+    });
+
+    it('belong to one node and one filter each, and to no Session that has the filter too', async () => {
+      await using trial = await open();
+      const { routes } = trial.store;
+      const table = await follow(trial);
+      const again = { ...volatile, node: memberOf('one', '2').node };
+      const namesake = { ...a, generation: 'g2', clientId: node };
+      const elsewhere = { ...any, topicFilter: 'a' };
+      await routes.put([a, any, again, namesake, elsewhere]);
+      await trial.clock.settle();
+      expect(table.now()).toEqual(sorted([a, any, again, namesake, elsewhere]));
+      await routes.removeIf([{ ...any, version: table.versionOf(any) }]);
+      await routes.removeIf([{ ...a, version: table.versionOf(a) }]);
+      await trial.clock.settle();
+      expect(table.now()).toEqual(sorted([again, namesake, elsewhere]));
+    });
+  });
+}
+
+function describeFollowers({ describe, it, expect }: TestWords, open: OpenTrial): void {
   describe('rule: Read-index', () => {
     it('a version read after a put is at least that of the put, and the table reaches it', async () => {
       await using trial = await open();
@@ -88,18 +205,42 @@ export function describeRoutes({ describe, it, expect }: TestWords, open: OpenTr
       await routes.put([{ ...b, generation: 'g2' }, a]);
       await routes.removeIf([{ ...b, version: table.versionOf(b) }]);
       await trial.clock.settle();
-      for (const { changes } of [table, later]) {
-        const versions = changes.map(({ version }) => version);
-        expect(versions).toEqual([...new Set(versions)].sort((x, y) => x - y));
-      }
+      for (const { versions } of [table, later]) expect(versions).toEqual(ascending(versions));
       expect(later.now()).toEqual(table.now());
       expect(table.now()).toEqual([a, { ...b, generation: 'g2' }]);
+    });
+
+    it('a follower that comes late has the same table as one that saw it grow, with the marks there are', async () => {
+      await using trial = await open();
+      const { routes } = trial.store;
+      const early = await follow(trial);
+      const other = { ...both, node: memberOf('other').node };
+      await routes.put([any, a, other, volatile]);
+      await trial.clock.settle();
+      await routes.removeIf([{ ...any, node: other.node, version: early.versionOf(other) }]);
+      await routes.removeIf([{ ...a, version: early.versionOf(a) }]);
+      await trial.clock.settle();
+      const late = await follow(trial);
+      expect(late.now()).toEqual(sorted([both, { ...other, marks: mark.volatile }]));
+      await routes.put([b, { ...other, marks: mark.any }]);
+      await trial.clock.settle();
+      for (const table of [early, late]) {
+        expect(table.now()).toEqual(sorted([both, other, b]));
+        expect(table.versions).toEqual(ascending(table.versions));
+      }
+      for (const route of [both, other, b]) expect(late.versionOf(route)).toBe(early.versionOf(route));
+      // What the late one was told of last may be removed by it.
+      await routes.removeIf([{ ...both, version: late.versionOf(both) }]);
+      await trial.clock.settle();
+      expect(early.now()).toEqual(sorted([other, b]));
     });
   });
 }
 
 interface FollowedTable {
   readonly changes: RouteChange[];
+  /** Of all changes, in the order in which they were told. */
+  readonly versions: readonly number[];
   /** The version under which a route was last told. */
   versionOf(route: Route): number;
   /** The routes there are, sorted. */
@@ -111,19 +252,36 @@ async function follow(trial: StoreTrial): Promise<FollowedTable> {
   const changes: RouteChange[] = [];
   const present = new Map<string, { readonly route: Route; readonly version: number }>();
   await trial.store.routes.follow((told) => {
-    for (const { present: isPresent, version, ...route } of told) {
-      changes.push({ ...route, present: isPresent, version });
+    for (const change of told) {
+      changes.push(change);
+      const { present: isPresent, version, ...route } = change;
       if (isPresent) present.set(keyOf(route), { route, version });
       else present.delete(keyOf(route));
     }
   });
   return {
     changes,
+    get versions() {
+      return changes.map(({ version }) => version);
+    },
     versionOf: (route) => present.get(keyOf(route))?.version ?? -1,
-    now: () => [...present].sort(([x], [y]) => (x < y ? -1 : 1)).map(([, { route }]) => route),
+    now: () => sorted(Array.from(present.values(), ({ route }) => route)),
   };
 }
 
-function keyOf({ topicFilter, generation }: Route): string {
-  return `${topicFilter} ${generation}`;
+function withoutVersion({ version: _, ...change }: RouteChange): Omit<RouteChange, 'version'> {
+  return change;
+}
+
+/** The same numbers as they must be: each once, and growing. */
+function ascending(numbers: readonly number[]): number[] {
+  return [...new Set(numbers)].sort((x, y) => x - y);
+}
+
+function sorted(routes: readonly Route[]): Route[] {
+  return [...routes].sort((x, y) => (keyOf(x) < keyOf(y) ? -1 : 1));
+}
+
+function keyOf(route: Route): string {
+  return `${route.topicFilter} ${'node' in route ? `@${route.node}` : route.generation}`;
 }

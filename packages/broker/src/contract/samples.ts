@@ -2,6 +2,7 @@
 
 import type { Will } from '@skein/protocol';
 import type { Message } from '../message.ts';
+import type { Member } from '../peer-ports.ts';
 import type { Acquire, StoredSubscription } from '../ports.ts';
 
 /** The node that the suites acquire Sessions for. */
@@ -60,6 +61,16 @@ export function willOn(topic: string, delaySeconds = 0, text = 'gone'): Will {
     qos: 1,
     retain: false,
     properties: delaySeconds === 0 ? undefined : { willDelayInterval: delaySeconds },
+  };
+}
+
+/** A node by its name alone; the start of it that is meant can be another word than `1`. */
+export function memberOf(nodeId: string, start = '1'): Member {
+  return {
+    node: `${nodeId}:${start}`,
+    nodeId,
+    address: `${nodeId}.example:7000`,
+    secret: `secret of ${nodeId} ${start}`,
   };
 }
 

@@ -6,8 +6,10 @@
 import { describeDeliveries } from './deliveries.ts';
 import { describeExpiry } from './expiry.ts';
 import { describeInbound2 } from './inbound2.ts';
+import { describeMembers } from './members.ts';
 import { describeQueueLimits } from './queue-limits.ts';
 import { describeEnqueue } from './queues.ts';
+import { describeReap } from './reap.ts';
 import { describeRetained } from './retained.ts';
 import { describeRoutes } from './routes.ts';
 import { describeSessions } from './sessions.ts';
@@ -33,5 +35,7 @@ export function describeStore(words: TestWords, name: string, make: MakeStore): 
     describeInbound2(words, open);
     describeRetained(words, open);
     describeRoutes(words, open);
+    describeMembers(words, open);
+    describeReap(words, open);
   });
 }

@@ -116,6 +116,11 @@ export function rec(state: MemoryState, recs: readonly QueueAck[]): void {
   }
 }
 
+/** @see Queues.ends */
+export function ends(state: MemoryState, claims: readonly Claim[]): readonly (number | Fenced)[] {
+  return claims.map((claim) => claimed(state, claim)?.nextSeq ?? 'fenced');
+}
+
 /** @see Inbound2.ingress */
 export function ingress(state: MemoryState, received: readonly Ingress[]): ('noted' | Fenced)[] {
   return received.map(({ claim, packetId, uid }) => {

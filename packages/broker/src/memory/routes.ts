@@ -1,11 +1,19 @@
 // The table of routes: versions, conditional removal, and followers told in order.
+//
+// A route leads to a stored Session or to a node. Filter and destination are its place in the table; what it bears
+// there (the marks of a node, the Client Identifier of a Session) may change.
 
 import type { Route, RouteChange } from '../ports.ts';
 
-/** Routes of stored Sessions, with the version under which each was last put. */
+type VersionedRoute = Route & { readonly version: number };
+
+/** Routes, with the version under which each was last put. */
 export class RouteTable {
-  readonly #routes = new Map<string, { readonly route: Route; readonly version: number }>();
+  readonly #routes = new Map<string, VersionedRoute>();
   readonly #followers: ((changes: readonly RouteChange[]) => void)[] = [];
+  /** Changes that followers have not been told of, oldest first. */
+  readonly #untold: (readonly RouteChange[])[] = [];
+  #isTelling = false;
   #version = 0;
 
   get version(): number {
@@ -14,39 +22,68 @@ export class RouteTable {
 
   /** rule: Marks. A put makes a new version even if the route was there, so that a removal decided before it fails. */
   put(routes: readonly Route[]): number {
-    const changes = routes.map((route) => {
-      const version = ++this.#version;
-      this.#routes.set(keyOf(route), { route, version });
-      return { ...route, present: true, version };
-    });
-    this.#tell(changes);
+    this.#tell(routes.map((route) => this.#set(withMarks(route, marksOf(route) | marksOf(this.#before(route))))));
     return this.#version;
   }
 
-  removeIf(routes: readonly (Route & { readonly version: number })[]): void {
+  /** rule: Marks. A removal takes a node's marks away one by one; what is left is a route put anew. */
+  removeIf(routes: readonly VersionedRoute[]): void {
     const changes: RouteChange[] = [];
-    for (const { topicFilter, clientId, generation, version } of routes) {
-      const key = keyOf({ topicFilter, clientId, generation });
-      if (this.#routes.get(key)?.version !== version) continue;
-      this.#routes.delete(key);
-      changes.push({ topicFilter, clientId, generation, present: false, version: ++this.#version });
+    for (const route of routes) {
+      const before = this.#before(route);
+      if (before?.version !== route.version) continue;
+      const left = withMarks(before, marksOf(before) & ~marksOf(route));
+      changes.push(marksOf(left) === 0 ? this.#delete(left) : this.#set(left));
     }
     this.#tell(changes);
   }
 
   follow(changed: (changes: readonly RouteChange[]) => void): void {
-    const all = [...this.#routes.values()].map(({ route, version }) => ({ ...route, present: true, version }));
+    const all = Array.from(this.#routes.values(), (route) => ({ ...route, present: true }));
     if (all.length > 0) changed(all.sort((a, b) => a.version - b.version));
     this.#followers.push(changed);
   }
 
+  #before(route: Route): VersionedRoute | undefined {
+    return this.#routes.get(keyOf(route));
+  }
+
+  #set(route: Route): RouteChange {
+    const put = { ...route, version: ++this.#version };
+    this.#routes.set(keyOf(route), put);
+    return { ...put, present: true };
+  }
+
+  #delete(route: Route): RouteChange {
+    this.#routes.delete(keyOf(route));
+    return { ...route, present: false, version: ++this.#version };
+  }
+
+  /** Tells every follower. What one of them changes while it is told is told after this, to all in the same order. */
   #tell(changes: readonly RouteChange[]): void {
-    if (changes.length === 0) return;
-    for (const changed of this.#followers) changed(changes);
+    if (changes.length > 0) this.#untold.push(changes);
+    if (this.#isTelling) return;
+    this.#isTelling = true;
+    for (let told = this.#untold.shift(); told !== undefined; told = this.#untold.shift()) {
+      for (const changed of this.#followers) changed(told);
+    }
+    this.#isTelling = false;
   }
 }
 
-/** U+0000 cannot stand in a filter or a Client Identifier [MQTT-1.5.4-2]. */
-function keyOf({ topicFilter, generation }: Route): string {
-  return `${topicFilter}\0${generation}`;
+/** The marks that a route bears; that of a Session has none. */
+function marksOf(route: Route | undefined): number {
+  return route !== undefined && 'node' in route ? route.marks : 0;
+}
+
+/** The bare route, with these marks if it is a node's. */
+function withMarks(route: Route, marks: number): Route {
+  const { topicFilter } = route;
+  if ('node' in route) return { topicFilter, node: route.node, marks };
+  return { topicFilter, clientId: route.clientId, generation: route.generation };
+}
+
+/** U+0000 cannot stand in a filter or a Client Identifier [MQTT-1.5.4-2]; a generation has no `@`. */
+function keyOf(route: Route): string {
+  return `${route.topicFilter}\0${'node' in route ? `@${route.node}` : route.generation}`;
 }

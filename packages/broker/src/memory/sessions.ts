@@ -20,6 +20,8 @@ import { type ConnectionKey, type MemoryState, neverExpires, type PendingWill, t
 const claimMs = 10_000;
 /** Most entries an owned Session is reserved ahead. */
 const reserveMax = 32;
+/** Most Sessions that one reap lets go of. */
+const reapMax = 200;
 
 /** The record a claim speaks for, if it is still the current owner. */
 export function claimed(state: MemoryState, claim: Claim): SessionRecord | undefined {
@@ -111,6 +113,29 @@ export function release(state: MemoryState, request: Release, nowMs: number): Re
     state.expiries.push(nowMs + request.sessionExpirySeconds * 1000, { clientId, epoch });
   }
   return { ended, willDueInMs };
+}
+
+/**
+ * Lets go of some of a dead node's Sessions. What was let go is that node's no more, so every call may begin at the
+ * front: it is asked for no cursor, and answers one only to say that there are others.
+ *
+ * @see Members.reap
+ */
+export function reap(
+  state: MemoryState,
+  node: string,
+  nowMs: number,
+): { readonly sessions: number; readonly next: number | undefined } {
+  let sessions = 0;
+  for (const { clientId, generation, epoch, owner, sessionExpirySeconds, nextSeq } of state.sessions.values()) {
+    if (owner !== node) continue;
+    if (sessions === reapMax) return { sessions, next: 1 };
+    // rule: st is a reservation. Nobody can say any more what of it was sent: whatever is there may have been.
+    const claim = { clientId, generation, epoch };
+    release(state, { claim, sessionExpirySeconds, will: 'publish', sentSeq: nextSeq - 1 }, nowMs);
+    sessions++;
+  }
+  return { sessions, next: undefined };
 }
 
 /** @see Sessions.subscribe */

@@ -1,11 +1,12 @@
 // All that the memory store holds, in one place: the model of what any store holds.
 //
-// The functions beside this file (sessions, queues, retained, routes, wills) change it in one breath each. They take
+// The functions beside this file (sessions, queues, retained, routes, members) change it in one breath each. They take
 // the time as an argument and randomness from their caller, so that the same calls make the same state again.
 
 import type { Will } from '@skein/protocol';
 import type { Acquired, EndedSession, QueueEntry, StoredSubscription } from '../ports.ts';
 import { Due } from './due.ts';
+import { Register } from './members.ts';
 import { RetainedTree } from './retained.ts';
 import { RouteTable } from './routes.ts';
 
@@ -90,6 +91,7 @@ export class MemoryState {
   readonly ended: Map<string, EndedSession> = new Map();
   readonly retained: RetainedTree = new RetainedTree();
   readonly routes: RouteTable = new RouteTable();
+  readonly register: Register = new Register();
   readonly limits: QueueLimits;
   /** The last epoch given out: none is ever given twice, not even to a Session made anew within a millisecond. */
   epoch = 0;

@@ -1,5 +1,7 @@
 // The memory store: the model of all stores behind the ports that any store has.
 //
+// Brokers of one process may share it as they would share a store far away: one clock for all, and each its own name.
+//
 // The work is done at the call, in one breath; the answer comes later, as it would from far away. Whoever forgets to
 // await one, or counts on its order among other answers, is caught here and not first in production.
 
@@ -32,6 +34,7 @@ export function memoryStore(clock: Clock, random: Random, limits: QueueLimits): 
       read: async (claim, fromSeq, limit) => queues.read(state, claim, fromSeq, limit, clock.nowMs()),
       ack: async (acks) => queues.ack(state, acks),
       rec: async (recs) => queues.rec(state, recs),
+      ends: async (claims) => queues.ends(state, claims),
     },
     inbound: {
       ingress: async (received) => queues.ingress(state, received),
@@ -53,6 +56,14 @@ export function memoryStore(clock: Clock, random: Random, limits: QueueLimits): 
     wills: {
       claim: async (limit) => sessions.claimWills(state, limit, clock.nowMs()),
       done: async (wills) => sessions.doneWills(state, wills),
+    },
+    members: {
+      join: async (self) => state.register.join(self),
+      renew: async (node) => state.register.renew(node),
+      bury: async (node, renewals) => state.register.bury(node, renewals),
+      reap: async (node) => sessions.reap(state, node, clock.nowMs()),
+      forget: async (node) => state.register.forget(node),
+      miss: async (node) => state.register.miss(node),
     },
   };
 }

@@ -167,6 +167,11 @@ export class Session {
     if (this.#queue instanceof StoredQueue) this.#queue.push(entry, sentSeq);
   }
 
+  /** The seq after the last one known to be stored for it; a volatile Session has nothing to miss. */
+  get endSeq(): number {
+    return this.#queue instanceof StoredQueue ? this.#queue.endSeq : Number.POSITIVE_INFINITY;
+  }
+
   /** Something may have been stored for this Session that was not pushed. */
   look(): void {
     if (this.#queue instanceof StoredQueue) this.#queue.look();

@@ -95,16 +95,60 @@ describe('the near end of a stored queue', () => {
     expect(outlet.said()).toEqual(['publish a=2 q1 #2', 'publish a=3 q1 #3']);
   });
 
-  it('reads what was pushed out of turn, instead of sending it early', async () => {
+  it('sends what two nodes pushed across each other in order, without asking the store', async () => {
     const trial = await Trial.empty();
     trial.queue.push(entry(3), 32);
+    trial.queue.push(entry(2), 32);
     expect(trial.outlet.said()).toEqual([]);
     trial.queue.push(entry(1), 32);
-    await trial.answer(1, [1, 2, 3]);
-    expect(trial.outlet.said()).toEqual(['publish a=1 q1 #1', 'publish a=2 q1 #2', 'publish a=3 q1 #3']);
+    trial.queue.push(entry(4), 32);
+    expect(trial.outlet.said()).toEqual([1, 2, 3, 4].map((seq) => `publish a=${seq} q1 #${seq}`));
+    await trial.around.clock.advance(1000);
+    expect(trial.calls.open).toEqual([]);
+  });
+
+  it('reads what is missing when it has been on its way for too long', async () => {
+    const trial = await Trial.empty();
+    trial.queue.push(entry(1), 32);
+    trial.queue.push(entry(3), 32);
+    expect(trial.outlet.said()).toEqual(['publish a=1 q1 #1']);
+    await trial.around.clock.advance(19);
+    expect(trial.calls.open).toEqual([]);
+    await trial.around.clock.advance(1);
+    await trial.answer(2, [2, 3]);
+    expect(trial.outlet.said()).toEqual(['publish a=2 q1 #2', 'publish a=3 q1 #3']);
+  });
+
+  it('waits anew for a second gap behind the first', async () => {
+    const trial = await Trial.empty();
     trial.queue.push(entry(2), 32);
     trial.queue.push(entry(4), 32);
-    expect(trial.outlet.said()).toEqual(['publish a=4 q1 #4']);
+    await trial.around.clock.advance(15);
+    trial.queue.push(entry(1), 32);
+    expect(trial.outlet.said()).toEqual(['publish a=1 q1 #1', 'publish a=2 q1 #2']);
+    await trial.around.clock.advance(10);
+    expect(trial.calls.open).toEqual([]);
+    await trial.around.clock.advance(15);
+    await trial.answer(3, [3, 4]);
+    expect(trial.outlet.said()).toEqual(['publish a=3 q1 #3', 'publish a=4 q1 #4']);
+  });
+
+  it('reads at once what was pushed out of turn while there is more to read', async () => {
+    const trial = await Trial.empty({ inflightMax: 1 });
+    trial.queue.push(entry(1), 1);
+    trial.queue.push(entry(2), 1); // not reserved: to be read
+    trial.queue.push(entry(4), 32);
+    trial.outbound.puback(1);
+    await trial.answer(2, [2, 3, 4]);
+    expect(trial.outlet.said()).toEqual(['publish a=1 q1 #1', 'publish a=2 q1 #2']);
+  });
+
+  it('passes over what it has read already', async () => {
+    const trial = await Trial.empty();
+    trial.queue.push(entry(1), 32);
+    trial.queue.push(entry(1), 32);
+    trial.queue.push(entry(2), 32);
+    expect(trial.outlet.said()).toEqual(['publish a=1 q1 #1', 'publish a=2 q1 #2']);
     expect(trial.calls.open).toEqual([]);
   });
 

@@ -1,7 +1,8 @@
 // The queue of a stored Session, as the node that owns it sees it: the store holds the truth, this is its near end.
 //
 // What is stored while the Client keeps up is pushed to the owner along with the answer of the enqueue, and need not be
-// read. What is pushed out of turn is left alone: the store has it, and it is read when the window comes to it.
+// read. Pushes of two nodes may cross on their way, so one that comes early is kept for a moment; if the gap before it
+// stays, what is missing is read. All else that comes out of turn is left alone: it is read when the window comes to it.
 //
 // rule: st is a reservation. Only entries that a push or a read has reserved are ever kept here.
 
@@ -13,6 +14,9 @@ import type { Settlements } from './settlements.ts';
 
 /** Entries in one read. */
 const readMax = 128;
+/** Pushes that may be kept because they came early, and for how long the one before them is waited for. */
+const earlyMax = 64;
+const crossingMs = 20;
 /** How long to wait before a store that did not answer is asked again. */
 const retryMs = 200;
 
@@ -35,6 +39,10 @@ export class StoredQueue implements Source {
   /** The seq after the last one known to be stored. */
   #endSeq: number;
   #reading = false;
+  /** Reserved entries beyond a gap, by seq. */
+  #early: Map<number, QueueEntry> | undefined;
+  /** Whether what fills the gap may still be on its way. */
+  #crossing = false;
   /** Something may have been stored that nobody told of: to be looked for. */
   #unsure = false;
   #closed = false;
@@ -69,15 +77,61 @@ export class StoredQueue implements Source {
     this.#read();
   }
 
+  /** The seq after the last one that this node knows to be stored. */
+  get endSeq(): number {
+    return this.#endSeq;
+  }
+
   /** A message was stored; it may be sent if it is the next one and reserved. */
   push(entry: QueueEntry, sentSeq: number): void {
     if (this.#closed) return;
+    const isBehind = this.#nextSeq < this.#endSeq && this.#early === undefined;
     if (entry.seq >= this.#endSeq) this.#endSeq = entry.seq + 1;
-    if (!this.#reading && entry.seq === this.#nextSeq && entry.seq <= sentSeq) {
-      this.#ahead.push(entry);
-      this.#nextSeq++;
+    if (!this.#reading && entry.seq <= sentSeq) {
+      if (entry.seq === this.#nextSeq) this.#take(entry);
+      else if (entry.seq > this.#nextSeq && !isBehind) this.#keep(entry);
     }
     this.outbound.pump();
+  }
+
+  #take(entry: QueueEntry): void {
+    this.#ahead.push(entry);
+    this.#nextSeq++;
+    this.#takeEarly();
+  }
+
+  /** What lies next among the early ones is early no more. */
+  #takeEarly(): void {
+    if (this.#early === undefined) return;
+    for (let next = this.#early.get(this.#nextSeq); next !== undefined; next = this.#early.get(this.#nextSeq)) {
+      this.#early.delete(this.#nextSeq++);
+      this.#ahead.push(next);
+    }
+    for (const seq of this.#early.keys()) if (seq < this.#nextSeq) this.#early.delete(seq);
+    if (this.#early.size > 0) return;
+    this.#early = undefined;
+    this.#crossing = false;
+  }
+
+  #keep(entry: QueueEntry): void {
+    this.#early ??= new Map();
+    if (this.#early.size >= earlyMax) {
+      this.#crossing = false; // too much is missing to be on its way
+      return;
+    }
+    if (this.#early.size === 0) this.#await(this.#nextSeq);
+    this.#early.set(entry.seq, entry);
+  }
+
+  /** Waits a moment for the push of a seq. */
+  #await(seq: number): void {
+    this.#crossing = true;
+    this.#persistence.clock.after(crossingMs, () => {
+      if (this.#closed || !this.#crossing) return;
+      if (this.#nextSeq === seq) this.#crossing = false;
+      else this.#await(this.#nextSeq);
+      this.outbound.pump();
+    });
   }
 
   /** A message was stored, and the answer that would have brought it along was lost. */
@@ -89,7 +143,7 @@ export class StoredQueue implements Source {
   next(): QueueEntry | undefined {
     const entry = this.#ahead[this.#first];
     if (entry === undefined) {
-      if (this.#unsure || this.#nextSeq < this.#endSeq) this.#read();
+      if (this.#unsure || (this.#nextSeq < this.#endSeq && !this.#crossing)) this.#read();
       return undefined;
     }
     this.#first++;
@@ -147,6 +201,7 @@ export class StoredQueue implements Source {
     this.outbound.resume(answer.releases);
     this.#ahead.push(...answer.entries);
     this.#nextSeq = answer.nextSeq;
+    this.#takeEarly();
     if (answer.endSeq > this.#endSeq) this.#endSeq = answer.endSeq;
     this.outbound.pump();
   }

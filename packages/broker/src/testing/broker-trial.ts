@@ -108,6 +108,7 @@ export class BrokerTrial {
         random: new SeededRandom(2),
         observer: this.observer,
         nodeId: thisNode,
+        cluster: undefined,
       },
       limits,
     );

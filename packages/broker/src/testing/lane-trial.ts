@@ -4,6 +4,7 @@ import type { ReasonCode } from '@skein/protocol';
 import { acquireOf, textOf, thisNode } from '../contract/samples.ts';
 import { SeededRandom } from '../contract/seeded-random.ts';
 import { unfenced } from '../contract/trial.ts';
+import { Distribution } from '../distribution.ts';
 import { Lane } from '../lane.ts';
 import { defaultLimits, type Limits } from '../limits.ts';
 import { memoryStore } from '../memory/store.ts';
@@ -23,7 +24,7 @@ export interface Pushed {
 /** A lane and what is around it. */
 export class LaneTrial {
   readonly around: Surroundings = new Surroundings();
-  readonly router: Router = new Router();
+  readonly router: Router = new Router(thisNode);
   /** The store itself, past its unreliable way. */
   readonly behind: Store;
   readonly store: UnreliableStore;
@@ -31,8 +32,6 @@ export class LaneTrial {
   /** The names of the calls that were made, in order. */
   readonly log: string[] = [];
   readonly sessions: Map<string, Session> = new Map();
-  queued = 0;
-  notRetained = 0;
   /** What happens to a call. */
   meet: (call: PendingCall) => unknown = (call) => call.answer();
 
@@ -43,23 +42,36 @@ export class LaneTrial {
       this.log.push(call.name);
       this.meet(call);
     });
+    const counters = this.around.counters;
+    const distribution = new Distribution({
+      routes: this.store.routes,
+      drops,
+      counters,
+      persistence,
+      refuseWhenFull: limits.queueFull === 'refuse',
+      nodeId: thisNode,
+      peers: undefined,
+      sessionOf: (clientId) => this.sessions.get(clientId),
+    });
     this.lane = new Lane({
       store: this.store,
       clock,
       router: this.router,
+      distribution,
       drops,
+      counters,
       persistence,
-      refuseWhenFull: limits.queueFull === 'refuse',
-      nodeId: thisNode,
       uidPrefix: 'u',
-      sessionOf: (clientId) => this.sessions.get(clientId),
-      queued: (count) => {
-        this.queued += count;
-      },
-      notRetained: () => {
-        this.notRetained++;
-      },
+      elsewhere: undefined,
     });
+  }
+
+  get queued(): number {
+    return this.around.counters.queued;
+  }
+
+  get notRetained(): number {
+    return this.around.counters.retainedNotStored;
   }
 
   static async open(limits: Partial<Limits> = {}): Promise<LaneTrial> {

@@ -54,6 +54,7 @@ export class Simulation {
         random: this.random,
         observer: this.observer,
         nodeId: thisNode,
+        cluster: undefined,
       },
       limits,
     );

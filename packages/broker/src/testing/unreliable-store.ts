@@ -60,6 +60,7 @@ export class UnreliableStore implements Store {
   readonly retained: Store['retained'];
   readonly routes: Store['routes'];
   readonly wills: Store['wills'];
+  readonly members: Store['members'];
   /** Whether news of routes waits for {@link tellRoutes}. */
   holdsRoutes = false;
   readonly #meet: (call: PendingCall) => void;
@@ -78,6 +79,7 @@ export class UnreliableStore implements Store {
     };
     this.routes = { ...this.#port('routes', behind.routes), follow: (changed) => this.#follow(behind.routes, changed) };
     this.wills = this.#port('wills', behind.wills);
+    this.members = this.#port('members', behind.members);
   }
 
   /** How many changes of routes the follower has not been told of. */
