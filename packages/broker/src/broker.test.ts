@@ -1,6 +1,6 @@
 import { ReasonCode } from '@skein/protocol';
 import { describe, expect, it } from 'vitest';
-import { acquireOf, willOn } from './contract/samples.ts';
+import { acquireOf, subscriptionTo, willOn } from './contract/samples.ts';
 import type { Fact } from './observer.ts';
 import { BrokerTrial, connectPacket, publishPacket } from './testing/broker-trial.ts';
 
@@ -60,6 +60,26 @@ describe('[MQTT-3.1.4-3] a CONNECT while another one of the same Client Identifi
     expect(trial.broker.gauges()).toMatchObject({ connected: 1, subscriptions: 1 });
     await second.lose();
     expect(trial.broker.gauges()).toMatchObject({ connected: 0, subscriptions: 0 });
+  });
+});
+
+describe('an UNSUBSCRIBE whose answer is on its way while the Client has moved to another node', () => {
+  it('does not take away the route that the Client has put there [rule: Marks]', async () => {
+    const trial = await BrokerTrial.start();
+    const lamp = await trial.connect('lamp');
+    await lamp.subscribe('a');
+    const calls = trial.holdCalls('sessions.unsubscribe');
+    await lamp.send({ type: 'unsubscribe', packetId: 2, topicFilters: ['a'], properties: undefined });
+    calls[0]?.do();
+    const { claim } = await trial.behind.sessions.acquire(acquireOf('lamp', { owner: 'elsewhere:1' }));
+    const { clientId, generation } = claim;
+    await trial.behind.sessions.subscribe(claim, [subscriptionTo('a')]);
+    await trial.behind.routes.put([{ topicFilter: 'a', clientId, generation }]);
+    calls[0]?.answer();
+    await trial.clock.settle();
+    const routes: unknown[] = [];
+    await trial.behind.routes.follow((changes) => routes.push(...changes));
+    expect(routes).toMatchObject([{ topicFilter: 'a', clientId, generation, present: true }]);
   });
 });
 

@@ -200,7 +200,10 @@ function newAmong(topicFilters: readonly string[], session: Session): boolean[] 
   });
 }
 
-/** Removes Subscriptions from a stored Session, and then their routes unless they have been put anew. */
+/**
+ * Removes Subscriptions from a stored Session, and then their routes unless they have been put anew: by the versions
+ * known before, since a later connection elsewhere may subscribe while the answer is on its way [rule: Marks].
+ */
 async function remove(
   { store, router }: SubscribeSurroundings,
   session: Session,
@@ -209,8 +212,8 @@ async function remove(
   if (!session.stored) return undefined;
   const { claim } = session;
   try {
-    if ((await store.sessions.unsubscribe(claim, topicFilters)) === 'fenced') return 'fenced';
     const routes = topicFilters.map((topicFilter) => router.routeOf(topicFilter, claim.generation));
+    if ((await store.sessions.unsubscribe(claim, topicFilters)) === 'fenced') return 'fenced';
     await store.routes.removeIf(routes.filter((route) => route !== undefined));
     return undefined;
   } catch (error) {
