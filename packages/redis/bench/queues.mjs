@@ -2,6 +2,7 @@
 //
 // Without a URL it starts a redis-server of its own, which writes nothing to disk. Figures are µs of CPU per message (or
 // per copy, for the fan-out) of this process and of Redis, which answers one batch at a time; rates are lower bounds.
+// Compare two versions in the same minutes, turn and turn about: the machine's own mood is worth a third.
 
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -35,7 +36,7 @@ const store = await openRedisStore({
 const redis = new Redis(url);
 
 const sessions = [];
-for (let i = 0; i < 100; i++) {
+for (let i = 0; i < 256; i++) {
   const { claim } = await store.sessions.acquire({
     clientId: `bench-${i}`,
     nonce: `${i}`,
@@ -70,11 +71,16 @@ for (let i = 0; i < 100; i++) {
 console.log(
   `Node ${process.version}, Redis ${store.serverVersion}, durability ${store.durability}, 64-byte payloads, QoS 1`,
 );
-console.log('case                         Node µs   Redis µs   per s');
-for (const batch of [1, 32, 256]) {
-  await measure(`enqueue + ack, batches of ${batch}`, batch, batch === 1 ? 4000 : 40_000 / batch, oneEach);
+console.log('enqueue + ack                    Node µs   Redis µs   per s');
+for (const batch of [1, 32, 256, 1024]) {
+  for (const among of batch === 1 ? [256] : [1, 16, 256]) {
+    const name = `batches of ${batch} to ${among} Session${among === 1 ? '' : 's'}`;
+    await measure(name, batch, batch === 1 ? 2000 : Math.ceil(20_000 / batch), (round) => oneEach(batch, round, among));
+  }
 }
-await measure('fan-out 1 → 100, per copy', 100, 300, toAll);
+await measure('fan-out 1 → 100, per copy', 100, 200, () => toAll(100));
+let last = { outcomes: [], items: [] };
+await measure('acks while others enqueue', 256, 80, beside);
 
 redis.disconnect();
 await store.close();
@@ -83,14 +89,28 @@ child?.stop();
 /**
  * @param {number} batch
  * @param {number} round
+ * @param {number} among how many Sessions
  */
-async function oneEach(batch, round) {
+async function oneEach(batch, round, among) {
+  const items = batchOf(batch, round, among);
+  await store.queues.ack(settled(await store.queues.enqueue(items), items));
+}
+
+/** Enqueues a batch while what came before is acknowledged, as a broker does. */
+async function beside(round) {
+  const items = batchOf(256, round, 256);
+  const acked = store.queues.ack(settled(last.outcomes, last.items));
+  last = { outcomes: await store.queues.enqueue(items), items };
+  await acked;
+}
+
+function batchOf(batch, round, among) {
   const items = [];
   for (let i = 0; i < batch; i++) {
-    const at = (round * batch + i) % sessions.length;
+    const at = (round * batch + i) % among;
     items.push(item(`t/${at}`, [at]));
   }
-  await store.queues.ack(settled(await store.queues.enqueue(items), items));
+  return items;
 }
 
 /** @param {number} batch */
@@ -140,18 +160,18 @@ function settled(outcomes, items) {
 
 /** Runs rounds, after some to get warm, and prints what a message cost. */
 async function measure(name, messages, rounds, run) {
-  for (let i = 0; i < rounds / 4; i++) await run(messages, i);
+  for (let i = 0; i < rounds / 4; i++) await run(i);
   const redisBefore = await redisCpuUs();
   const before = process.cpuUsage();
   const startedMs = performance.now();
-  for (let i = 0; i < rounds; i++) await run(messages, i);
+  for (let i = 0; i < rounds; i++) await run(i);
   const seconds = (performance.now() - startedMs) / 1000;
   const { user, system } = process.cpuUsage(before);
   const redisUs = (await redisCpuUs()) - redisBefore;
-  const count = messages * Math.ceil(rounds);
+  const count = messages * rounds;
   const columns = [(user + system) / count, redisUs / count].map((us) => us.toFixed(1).padStart(9));
   console.log(
-    `${name.padEnd(28)}${columns.join('  ')}${Math.round(count / seconds)
+    `${name.padEnd(32)}${columns.join('  ')}${Math.round(count / seconds)
       .toString()
       .padStart(9)}`,
   );

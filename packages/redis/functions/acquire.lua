@@ -1,7 +1,7 @@
 -- acquire: takes a Session for a node, resumed or new; decides the Wills of the connection before.
 --
--- KEYS  1 s  2 b  3 x  4 wd  5 wc  6 w  7 e    of the Client Identifier and its bucket
---       8 u  9 q  10 r  11 t  12 i  13 d       of the generation guessed; absent without a guess
+-- KEYS  1 s  2 b  3 x  4 wd  5 wc  6 w  7 e  8 o    of the Client Identifier and its bucket
+--       9 u  10 q  11 r  12 t  13 i  14 d            of the generation guessed; absent without a guess
 -- ARGV  1 now  2 clientId  3 nonce  4 clean start, 0 or 1  5 Session Expiry Interval  6 owner  7 reserve
 --       8 generation, if a new one is made  9 Will, or ''  10 its delay in seconds  11 generation guessed, or ''
 -- Answers {'RETRY', generation} having written nothing, where the keys of another generation are needed; else
@@ -10,7 +10,7 @@
 -- Cost  one call for a new Session, two for one that is resumed under a wrong guess; O(subscriptions + releases)
 
 local function acquire(keys, args)
-  local s, b, x, wd, wc, w, e = keys[1], keys[2], keys[3], keys[4], keys[5], keys[6], keys[7]
+  local s, b, x, wd, wc, w, e, o = unpack(keys, 1, 8)
   local now = now_ms(args[1])
   local client_id, nonce, owner, guess = args[2], args[3], args[6], args[11]
   local f = redis.call('HMGET', s, 'g', 'ep', 'own', 'qs', 'kept', 'xi', 'dc', 'an', 'ap', 'ao', 'aw', 'as', 'wl', 'wdl')
@@ -22,9 +22,9 @@ local function acquire(keys, args)
   local function answer(g, ep, is_kept, present, before, first, last, wills, ended)
     local subscriptions, owed, inbound, published = {}, {}, {}, {}
     if present == '1' then
-      subscriptions = redis.call('HGETALL', keys[8])
-      owed = redis.call('ZRANGE', keys[10], 0, -1)
-      inbound = redis.call('HGETALL', keys[12])
+      subscriptions = redis.call('HGETALL', keys[9])
+      owed = redis.call('ZRANGE', keys[11], 0, -1)
+      inbound = redis.call('HGETALL', keys[13])
     end
     for _, id in ipairs(wills) do
       local will = redis.call('HGET', w, id)
@@ -76,7 +76,7 @@ local function acquire(keys, args)
   local is_present = present and '1' or '0'
   local ended = generation and not present and kept == '1' and 1 or 0
   if present then
-    head = advanced(keys[9], keys[10], head, next_seq, releases)
+    head = advanced(keys[10], keys[11], head, next_seq, releases)
     sent = math.min(sent, next_seq - 1)
     -- Entries above st may expire now: to be worked out anew.
     earliest = earliest and 0
@@ -84,7 +84,7 @@ local function acquire(keys, args)
     if generation then
       redis.call('DEL', s)
       if kept == '1' then redis.call('HSET', e, generation .. '\0' .. client_id, 1)
-      else redis.call('UNLINK', unpack(keys, 8, 13)) end
+      else redis.call('UNLINK', unpack(keys, 9, 14)) end
     else
       redis.call('HINCRBY', b, 'n', 1)
     end
@@ -98,6 +98,7 @@ local function acquire(keys, args)
     'an', nonce, 'ap', is_present, 'ao', previous, 'aw', list_of(due), 'as', sent)
   redis.call('HSET', b, 'ep', new_epoch)
   redis.call('ZREM', x, client_id)
+  redis.call('HSET', o, client_id, owner .. '\0' .. generation)
   return answer(generation, new_epoch, kept, is_present, previous, head, sent, due, ended)
 end
 

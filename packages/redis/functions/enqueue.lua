@@ -1,22 +1,27 @@
 -- enqueue: stores many messages for many Sessions, in order, all or nothing.
 --
--- KEYS  s u q of each Session; with ARGV 5, t behind them; with ARGV 6, d last
+-- KEYS  s u q of each Session; with ARGV 5, t behind them; with ARGV 6, d last. What q's name has beyond s's and a colon
+--       is the generation.
 -- ARGV  1 now  2 messages a queue may hold  3 bytes  4 policy: drop-new, drop-old or refuse
---       5 1 if t is among the keys: a message expires  6 1 if d is: a message has a uid  7 how many Sessions
---       then the generation of each Session
---       then for each message: its bytes, flags (QoS + 4 retain + 8 if its publisher can be refused), when it expires
---         in ms or 0, number of the publisher's own Session or 0, uid or '', how many targets,
---         for each target: number of its Session, flags (1 if a retained message for a new Subscription), how many
---           filters, filters
+--       5 1 if t is among the keys: a message expires  6 1 if d is: a message has a uid
+--       7 how many Topic Filters  8 the plan  then the filters, then for each message its bytes, and with ARGV 6 its uid
+--       or ''
+-- Plan  little-endian; for each message:
+--         1 flags (QoS + 4 retain + 8 if its publisher can be refused) · 6 when it expires in ms or 0 ·
+--         4 number of the publisher's own Session or 0 · 4 how many targets, one at least; for each target:
+--           4 number of its Session · 1 flags (1 if a retained message for a new Subscription) · 4 how many filters ·
+--           4 the number of each filter, or one 0
 -- Answers {'RETRY'} having written nothing, where a queue that is full may hold expired entries: t is needed; else
---       {{owner or '', epoch for each Session}, {Subscription Identifiers as '7,9' …},
---        {for each message 0 if it was refused as a whole, else for each target one of
---           1 queued, seq, sent, dropped, expired, flags (QoS + 4 retain), number of the identifiers or 0
---           2 QoS 0, flags, number of the identifiers or 0    3 duplicate    4 no subscription    5 no session
---           6 skipped    7 full, expired}}
--- Cost  about 5 calls for a Session and 1 for each of its messages; bytes are copied once for each way to receive them
+--       {{name of each owner}, the epoch of each Session and a space, {Subscription Identifiers as '7,9' …}, doubles}
+--       Doubles: for each Session the number of its owner or 0; for each message 0 if it was refused as a whole, else
+--       for each target its code + 8 × flags (QoS + 4 retain) + 64 if there is more:
+--         1 queued, seq, sent; more: dropped, expired, number of the identifiers or 0
+--         2 QoS 0; more: number of the identifiers    3 duplicate    4 no subscription    5 no session    6 skipped
+--         7 full; more: expired
+-- Cost  about 5 calls for a Session, whatever it gets; bytes are copied once for each way to receive them
 
-local code = { refused = 0, queued = 1, qos0 = 2, duplicate = 3, no_subscription = 4, no_session = 5, skipped = 6, full = 7 }
+local code = { queued = 1, qos0 = 2, duplicate = 3, no_subscription = 4, no_session = 5, skipped = 6, full = 7 }
+local has_more = 64
 
 --- rule: QoS 2. Nobody publishes a message again after this, in milliseconds.
 local horizon_ms = 300000
@@ -24,55 +29,87 @@ local horizon_ms = 300000
 local seen_max = 10000
 --- The layout of an entry's head, in its first four bits.
 local entry_format = 16
+--- Heads of entries without Subscription Identifiers, by flags.
+local plain_heads = {
+  [0] = '\16\0', '\17\0', '\18\0', '\19\0', '\20\0', '\21\0', '\22\0', '\23\0',
+}
 --- Later than anything expires: the earliest expiry where t may hold entries that no time will remove any more.
 local never_ms = 9e14
+--- Numbers packed by one call: what Lua may have on its stack at once.
+local packed_max = 200
 
 -- What follows reads, and works on copies; nothing is written before everything is decided.
 
-local nothing = {}
-
-local function opened(s, u, q, t, d, generation)
+--- What is known of a Session, or false if there is no such generation; besides its owner and epoch.
+local function opened(keys, at, has_t, has_d)
+  local s, q = keys[at], keys[at + 2]
   local f = redis.call('HMGET', s, 'g', 'own', 'ep', 'qs')
-  if f[1] ~= generation then return { owner = '', epoch = '' } end
-  local held = redis.call('HLEN', q)
+  if f[1] ~= string.sub(q, #s + 2) then return false, '', '0' end
+  local count = redis.call('HLEN', q)
+  local t = has_t and keys[at + 3]
+  local d = has_d and keys[at + (has_t and 4 or 3)]
+  -- Whatever may be written is read first: a key that is no such thing is found before anything has changed.
   if t then redis.call('ZCARD', t) end
   if d then redis.call('ZCARD', d) end
   local next_seq, head, sent, bytes, releases, last_release, reserve, earliest = queue_of(f[4])
+  local owner = f[2]
   return {
-    lives = true, s = s, u = u, q = q, t = t, d = d, owner = f[2], epoch = f[2] ~= '' and f[3] or '',
-    next_seq = next_seq, head = head, sent = sent, bytes = bytes, releases = releases, last_release = last_release,
-    reserve = reserve, earliest = earliest, count = held,
-    -- By seq or uid, and empty mostly: each becomes a table of the Session's own with its first entry.
-    added = nothing, expiring = nothing, gone = nothing, is_gone = nothing, seen = nothing, uids = nothing,
-    changed = false,
-  }
+    s = s, u = keys[at + 1], q = q, t = t, d = d, is_owned = owner ~= '', count = count,
+    first = next_seq, next_seq = next_seq, head = head, sent = sent, bytes = bytes, releases = releases,
+    last_release = last_release, reserve = reserve, earliest = earliest,
+    -- Options by number of the filter; entries to be stored: seq, entry, seq, entry …, from seq `first` on.
+    options = {}, entries = {}, changed = false,
+    -- With the first of each: expiring (seq → ms), gone (those in the store), is_gone (seq → true), seen, uids.
+  }, owner, owner ~= '' and f[3] or '0'
 end
 
-local function own(session, name)
-  if session[name] == nothing then session[name] = {} end
-  return session[name]
+--- The options of one filter of a target: false if the Session has none.
+local function options_of(work, session, filter)
+  local options = session.options[filter]
+  if options == nil then
+    options = redis.call('HGET', session.u, work.args[work.filters_at + filter])
+    session.options[filter] = options
+  end
+  return options
 end
 
---- What the Session would get: a code, and for one that it gets, flags, identifiers and the entry to be stored.
-local function decided(session, message, target)
-  if not session.lives then return code.no_session end
-  if message.uid ~= '' and (session.seen[message.uid] or redis.call('ZSCORE', session.d, message.uid)) then
+--- Asks for the options of many filters at once.
+local function fetch_options(work, session, filters, at)
+  local missing, names = {}, {}
+  for n = 1, filters do
+    local filter = struct.unpack('<I4', work.plan, at + 4 * n - 4)
+    if session.options[filter] == nil then
+      missing[#missing + 1] = filter
+      names[#names + 1] = work.args[work.filters_at + filter]
+    end
+  end
+  for from = 1, #names, 1000 do
+    local found = redis.call('HMGET', session.u, unpack(names, from, math.min(#names, from + 999)))
+    for n, options in ipairs(found) do session.options[missing[from + n - 1]] = options end
+  end
+end
+
+--- What the Session would get of the message at hand: a code, and for one that it gets, flags and identifiers.
+--- `at` is where the plan names the filters.
+local function decided(work, session, number, is_retained, filters, at)
+  if not session then return code.no_session end
+  local uid = work.uid
+  if uid ~= '' and (session.seen and session.seen[uid] or redis.call('ZSCORE', session.d, uid)) then
     return code.duplicate
   end
-  if #target.filters == 0 then return code.no_subscription end
-  local options = target.filters[2] and redis.call('HMGET', session.u, unpack(target.filters))
-    or { redis.call('HGET', session.u, target.filters[1]) }
-  local found, qos, retain, identifiers = false, -1, target.retained, nil
-  for _, each in ipairs(options) do
-    if each then
+  if filters > 1 then fetch_options(work, session, filters, at) end
+  local found, qos, retain, identifiers = false, -1, is_retained, nil
+  for n = 1, filters do
+    local options = options_of(work, session, (struct.unpack('<I4', work.plan, at + 4 * n - 4)))
+    if options then
       found = true
       -- The options are QoS, No Local, Retain As Published, Retain Handling, then the identifier.
-      local granted, no_local, as_published = string.byte(each, 1, 3)
-      if not (no_local == 49 and message.own == target.session) then -- [MQTT-3.8.3-3]
-        qos = math.max(qos, granted - 48)
-        if message.retain and as_published == 49 then retain = true end
-        if #each > 4 then
-          local identifier = string.sub(each, 5)
+      local granted, no_local, as_published = string.byte(options, 1, 3)
+      if not (no_local == 49 and work.own == number) then -- [MQTT-3.8.3-3]
+        if granted - 48 > qos then qos = granted - 48 end
+        if work.retain and as_published == 49 then retain = true end
+        if #options > 4 then
+          local identifier = string.sub(options, 5)
           identifiers = identifiers and identifiers .. ',' .. identifier or identifier
         end
       end
@@ -80,39 +117,49 @@ local function decided(session, message, target)
   end
   if not found then return code.no_subscription end
   if qos < 0 then return code.skipped end
-  qos = math.min(qos, message.qos)
-  local flags = qos + (retain and 4 or 0)
-  if qos == 0 then return code.qos0, flags, identifiers or '' end
-  local head = string.char(entry_format + flags) .. (identifiers or '') .. '\0'
-  local entry = message.entries[head]
-  if not entry then
-    entry = head .. message.bytes
-    message.entries[head] = entry
-  end
-  return code.queued, flags, identifiers or '', entry
+  if qos > work.qos then qos = work.qos end
+  return qos == 0 and code.qos0 or code.queued, retain and qos + 4 or qos, identifiers
 end
 
-local function is_full(session, entry, limits)
-  return session.count >= limits.count or session.bytes + #entry + entry_overhead > limits.bytes
+--- The entry of the message at hand; who receives it alike shares it.
+local function entry_of(work, flags, identifiers)
+  local head = identifiers and string.char(entry_format + flags) .. identifiers .. '\0' or plain_heads[flags]
+  if work.head ~= head then
+    work.head = head
+    work.entry = head .. work.bytes
+  end
+  return work.entry
+end
+
+local function is_full(work, session, size)
+  return session.count >= work.count_max or session.bytes + size > work.bytes_max
 end
 
 local function size_of(session, seq)
-  local added = session.added[seq]
-  if added then return #added + entry_overhead end
+  if seq >= session.first then return #session.entries[(seq - session.first + 1) * 2] + entry_overhead end
   return redis.call('HSTRLEN', session.q, seq) + entry_overhead
 end
 
---- Entries that have expired and certainly were not sent: {seq, bytes …}. Nil where t is needed to say.
+local function own(session, name)
+  session[name] = session[name] or {}
+  return session[name]
+end
+
+local function is_gone(session, seq)
+  return session.is_gone and session.is_gone[seq]
+end
+
+--- Entries that have expired and certainly were not sent: {{seq, bytes} …}. Nil where t is needed to say.
 local function expired_of(session, now)
-  if not session.earliest or session.earliest > now then return nothing end
+  if not session.earliest or session.earliest > now then return {} end
   if not session.t then return nil end
   local found = {}
   for _, member in ipairs(redis.call('ZRANGEBYSCORE', session.t, '-inf', now)) do
     local seq = tonumber(member)
-    if seq > session.sent and not session.is_gone[seq] then found[#found + 1] = seq end
+    if seq > session.sent and not is_gone(session, seq) then found[#found + 1] = seq end
   end
-  for seq, expires in pairs(session.expiring) do
-    if expires <= now and seq > session.sent and not session.is_gone[seq] then found[#found + 1] = seq end
+  for seq, expires in pairs(session.expiring or {}) do
+    if expires <= now and seq > session.sent and not is_gone(session, seq) then found[#found + 1] = seq end
   end
   local sized = {}
   for _, seq in ipairs(found) do
@@ -127,7 +174,7 @@ local function look_ahead(session, now)
   if not session.earliest or session.earliest > now then return end
   local following = redis.call('ZRANGEBYSCORE', session.t, '(' .. whole(now), '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
   session.earliest = following[2] and tonumber(following[2]) or never_ms
-  for _, expires in pairs(session.expiring) do
+  for _, expires in pairs(session.expiring or {}) do
     if expires > now then session.earliest = math.min(session.earliest, expires) end
   end
   session.changed = true
@@ -135,9 +182,7 @@ end
 
 local function remove(session, seq, bytes)
   own(session, 'is_gone')[seq] = true
-  if session.added[seq] then
-    session.added[seq] = nil
-  else
+  if seq < session.first then
     local gone = own(session, 'gone')
     gone[#gone + 1] = seq
   end
@@ -148,7 +193,7 @@ end
 --- The oldest entry that certainly was not sent goes. Answers whether there was one.
 local function remove_oldest(session)
   for seq = math.max(session.head, session.sent + 1), session.next_seq - 1 do
-    if not session.is_gone[seq] then
+    if not is_gone(session, seq) then
       local bytes = size_of(session, seq)
       if bytes > entry_overhead then
         remove(session, seq, bytes)
@@ -159,19 +204,39 @@ local function remove_oldest(session)
   return false
 end
 
---- Whether a message would be refused for a full queue; expired entries make room first. Nil where t is needed.
-local function overflows(session, message, target, limits, now)
-  if target.retained or not session.lives then return false end
-  local outcome, _, _, entry = decided(session, message, target)
-  if outcome ~= code.queued or not is_full(session, entry, limits) then return false end
-  local expired = expired_of(session, now)
+--- Whether the message at hand would be refused for a full queue; expired entries make room first. Nil where t is needed.
+local function overflows(work, session, number, is_retained, filters, at)
+  if is_retained or not session then return false end
+  local outcome, flags, identifiers = decided(work, session, number, is_retained, filters, at)
+  if outcome ~= code.queued then return false end
+  local size = #entry_of(work, flags, identifiers) + entry_overhead
+  if not is_full(work, session, size) then return false end
+  local expired = expired_of(session, work.now)
   if not expired then return nil end
   local count, bytes = session.count, session.bytes
   for _, each in ipairs(expired) do
     count = count - 1
     bytes = bytes - each.bytes
   end
-  return count >= limits.count or bytes + #entry + entry_overhead > limits.bytes
+  return count >= work.count_max or bytes + size > work.bytes_max
+end
+
+--- Makes room for an entry: whether there is any, how many were dropped, how many had expired. Nil where t is needed.
+local function made_room(work, session, size, is_retained)
+  local found = expired_of(session, work.now)
+  if not found then return nil end
+  for _, each in ipairs(found) do remove(session, each.seq, each.bytes) end
+  look_ahead(session, work.now)
+  local dropped = 0
+  while not is_retained and is_full(work, session, size) do
+    if work.policy ~= 'drop-old' or not remove_oldest(session) then
+      if dropped > 0 then session.changed = true end
+      return false, dropped, #found
+    end
+    if session.earliest and not session.t then return nil end
+    dropped = dropped + 1
+  end
+  return true, dropped, #found
 end
 
 local function see(session, uid)
@@ -182,160 +247,193 @@ local function see(session, uid)
   session.changed = true
 end
 
---- Makes room and takes the entry in. Answers whether it was decided; not where t is needed.
-local function taken(session, message, target, limits, now, flags, identifiers, entry, out)
-  local expired, dropped = 0, 0
-  if is_full(session, entry, limits) then
-    local found = expired_of(session, now)
-    if not found then return false end
-    for _, each in ipairs(found) do remove(session, each.seq, each.bytes) end
-    expired = #found
-    look_ahead(session, now)
-    if not target.retained then
-      while is_full(session, entry, limits) do
-        if limits.policy ~= 'drop-old' or not remove_oldest(session) then
-          out[#out + 1] = code.full
-          out[#out + 1] = expired
-          session.changed = session.changed or dropped > 0
-          return true
-        end
-        if session.earliest and not session.t then return false end
-        dropped = dropped + 1
+--- The number under which the answer names identifiers.
+local function number_of(work, identifiers)
+  if not identifiers then return 0 end
+  local number = work.numbers[identifiers]
+  if not number then
+    number = #work.names + 1
+    work.names[number] = identifiers
+    work.numbers[identifiers] = number
+  end
+  return number
+end
+
+--- Takes the entry in, if there is room. Answers whether that was decided; not where t is needed.
+local function taken(work, session, flags, identifiers, is_retained)
+  local entry, out = entry_of(work, flags, identifiers), work.out
+  local at = #out
+  local size = #entry + entry_overhead
+  local dropped, expired = 0, 0
+  if is_full(work, session, size) then
+    local has_room
+    has_room, dropped, expired = made_room(work, session, size, is_retained)
+    if has_room == nil then return false end
+    if not has_room then
+      if expired == 0 then
+        out[at + 1] = code.full
+      else
+        out[at + 1], out[at + 2] = code.full + has_more, expired
       end
+      return true
     end
   end
-  see(session, message.uid)
-  local seq = session.next_seq
+  see(session, work.uid)
+  local seq, count = session.next_seq, session.count
   -- rule: st is a reservation. An owned Session that is nearly empty is reserved ahead, without a second call.
-  if session.owner ~= '' and session.count + session.releases < session.reserve and seq > session.sent then
+  if session.is_owned and count + session.releases < session.reserve and seq > session.sent then
     session.sent = seq + session.reserve
   end
-  own(session, 'added')[seq] = entry
-  session.next_seq = seq + 1
-  session.count = session.count + 1
-  session.bytes = session.bytes + #entry + entry_overhead
+  local entries = session.entries
+  local last = #entries
+  entries[last + 1], entries[last + 2] = seq, entry
+  session.next_seq, session.count, session.bytes = seq + 1, count + 1, session.bytes + size
   session.changed = true
-  if message.expires > 0 then
-    own(session, 'expiring')[seq] = message.expires
-    session.earliest = math.min(session.earliest or message.expires, message.expires)
+  if work.expires > 0 then
+    own(session, 'expiring')[seq] = work.expires
+    session.earliest = math.min(session.earliest or work.expires, work.expires)
   end
-  local at = #out
-  out[at + 1], out[at + 2], out[at + 3], out[at + 4] = code.queued, seq, session.sent, dropped
-  out[at + 5], out[at + 6], out[at + 7] = expired, flags, identifiers
+  out[at + 1], out[at + 2], out[at + 3] = code.queued + 8 * flags, seq, session.sent
+  if dropped > 0 or expired > 0 or identifiers then
+    out[at + 1] = out[at + 1] + has_more
+    out[at + 4], out[at + 5], out[at + 6] = dropped, expired, number_of(work, identifiers)
+  end
   return true
 end
 
 -- What follows writes, and cannot fail: every key has been read, and memory is asked for before the function begins.
 
-local function written(session, now)
-  if #session.gone > 0 then
-    for at = 1, #session.gone, 1000 do
-      local last = math.min(#session.gone, at + 999)
-      redis.call('HDEL', session.q, unpack(session.gone, at, last))
-      if session.t then redis.call('ZREM', session.t, unpack(session.gone, at, last)) end
-    end
-  end
+--- The entries that are to be stored, less those that made room for later ones.
+local function remaining(session)
+  if not session.is_gone then return session.entries end
   local entries = {}
-  for seq, entry in pairs(session.added) do
-    entries[#entries + 1] = seq
-    entries[#entries + 1] = entry
-    if #entries == 1000 then
-      redis.call('HSET', session.q, unpack(entries))
-      entries = {}
+  for at = 1, #session.entries, 2 do
+    if not session.is_gone[session.entries[at]] then
+      entries[#entries + 1] = session.entries[at]
+      entries[#entries + 1] = session.entries[at + 1]
     end
   end
-  if #entries > 0 then redis.call('HSET', session.q, unpack(entries)) end
-  for seq, expires in pairs(session.expiring) do
-    if session.added[seq] then redis.call('ZADD', session.t, expires, seq) end
+  return entries
+end
+
+local function written(session, now)
+  local q, t, gone = session.q, session.t, session.gone
+  if gone then
+    for at = 1, #gone, 1000 do
+      local last = math.min(#gone, at + 999)
+      redis.call('HDEL', q, unpack(gone, at, last))
+      if t then redis.call('ZREM', t, unpack(gone, at, last)) end
+    end
   end
-  if #session.uids > 0 then
+  local entries = remaining(session)
+  for at = 1, #entries, 1000 do redis.call('HSET', q, unpack(entries, at, math.min(#entries, at + 999))) end
+  for seq, expires in pairs(session.expiring or {}) do
+    if not is_gone(session, seq) then redis.call('ZADD', t, expires, seq) end
+  end
+  if session.uids then
     for _, uid in ipairs(session.uids) do redis.call('ZADD', session.d, now, uid) end
     redis.call('ZREMRANGEBYSCORE', session.d, '-inf', now - horizon_ms)
     redis.call('ZREMRANGEBYRANK', session.d, 0, -seen_max - 1)
   end
   local head = session.head
   -- Where PUBRELs are owed, their keys would be needed to see whether the head may move; then it waits for the next ack.
-  if #session.gone > 0 and session.releases == 0 then head = advanced(session.q, nil, head, session.next_seq, 0) end
+  if gone and session.releases == 0 then head = advanced(q, nil, head, session.next_seq, 0) end
   redis.call('HSET', session.s, 'qs', queue_text(session.next_seq, head, session.sent, session.bytes, session.releases,
     session.last_release, session.reserve, session.earliest))
 end
 
+local function packed(numbers)
+  local parts = {}
+  for at = 1, #numbers, packed_max do
+    local last = math.min(#numbers, at + packed_max - 1)
+    parts[#parts + 1] = struct.pack('<' .. string.rep('d', last - at + 1), unpack(numbers, at, last))
+  end
+  return table.concat(parts)
+end
+
+--- Opens all Sessions. Answers them, the names of their owners, and their epochs as the answer has them.
+local function all_opened(work, keys, has_t, has_d)
+  local sessions, owners, numbers, epochs, out = {}, {}, { [''] = 0 }, {}, work.out
+  local i = 0
+  for at = 1, #keys, 3 + (has_t and 1 or 0) + (has_d and 1 or 0) do
+    i = i + 1
+    local owner
+    sessions[i], owner, epochs[i] = opened(keys, at, has_t, has_d)
+    local number = numbers[owner]
+    if not number then
+      number = #owners + 1
+      owners[number] = owner
+      numbers[owner] = number
+    end
+    out[i] = number
+  end
+  epochs[i + 1] = ''
+  return sessions, owners, table.concat(epochs, ' ')
+end
+
+--- Whether the message at hand has to be refused as a whole; nil where t is needed.
+local function refused(work, sessions, at, targets)
+  for _ = 1, targets do
+    local number, flags, filters, filters_at = struct.unpack('<I4BI4', work.plan, at)
+    local overflow = overflows(work, sessions[number], number, flags == 1, filters, filters_at)
+    if overflow ~= false then return overflow end
+    at = filters_at + 4 * math.max(1, filters)
+  end
+  return false
+end
+
 local function enqueue(keys, args)
-  local now = now_ms(args[1])
-  local limits = { count = tonumber(args[2]), bytes = tonumber(args[3]), policy = args[4] }
-  local has_t, has_d, count = args[5] == '1', args[6] == '1', tonumber(args[7])
-  local stride = 3 + (has_t and 1 or 0) + (has_d and 1 or 0)
-  local sessions, owners = {}, {}
-  for i = 1, count do
-    local at = (i - 1) * stride
-    local session = opened(keys[at + 1], keys[at + 2], keys[at + 3], has_t and keys[at + 4], has_d and keys[at + stride], args[7 + i])
-    sessions[i] = session
-    owners[#owners + 1] = session.owner
-    owners[#owners + 1] = session.epoch
-  end
+  local plan, has_d, filter_count = args[8], args[6] == '1', tonumber(args[7])
+  local out = {}
+  -- What all steps know, and of the message at hand bytes, uid and what the plan says.
+  local work = {
+    now = now_ms(args[1]), count_max = tonumber(args[2]), bytes_max = tonumber(args[3]), policy = args[4],
+    args = args, plan = plan, filters_at = 8, out = out, names = {}, numbers = {},
+    uid = '', bytes = '', qos = 0, retain = false, expires = 0, own = 0, head = '', entry = '',
+  }
+  local sessions, owners, epochs = all_opened(work, keys, args[5] == '1', has_d)
 
-  local out, names, numbers = {}, {}, {}
-  local function number_of(identifiers)
-    if identifiers == '' then return 0 end
-    if not numbers[identifiers] then
-      names[#names + 1] = identifiers
-      numbers[identifiers] = #names
+  local unpacked = struct.unpack
+  local at = 1
+  for n = 9 + filter_count, #args, has_d and 2 or 1 do
+    local flags, targets
+    flags, work.expires, work.own, targets, at = unpacked('<BI6I4I4', plan, at)
+    work.bytes, work.head = args[n], ''
+    if has_d then work.uid = args[n + 1] end
+    work.qos, work.retain = flags % 4, flags % 8 >= 4
+    local is_refused = false
+    if flags >= 8 and work.policy == 'refuse' then
+      is_refused = refused(work, sessions, at, targets)
+      if is_refused == nil then return { 'RETRY' } end
+      if is_refused then out[#out + 1] = 0 end
     end
-    return numbers[identifiers]
-  end
-
-  local at = 8 + count
-  while at <= #args do
-    local flags = tonumber(args[at + 1])
-    local message = {
-      bytes = args[at], qos = flags % 4, retain = flags % 8 >= 4, expires = tonumber(args[at + 2]),
-      own = tonumber(args[at + 3]), uid = args[at + 4], entries = {},
-    }
-    local targets = {}
-    local target_count = tonumber(args[at + 5])
-    at = at + 6
-    for i = 1, target_count do
-      local filter_count = tonumber(args[at + 2])
-      local filters = {}
-      for n = 1, filter_count do filters[n] = args[at + 2 + n] end
-      targets[i] = { session = tonumber(args[at]), retained = args[at + 1] == '1', filters = filters }
-      at = at + 3 + filter_count
-    end
-
-    local refused = false
-    if flags >= 8 and limits.policy == 'refuse' then
-      for _, target in ipairs(targets) do
-        local overflow = overflows(sessions[target.session], message, target, limits, now)
-        if overflow == nil then return { 'RETRY' } end
-        refused = refused or overflow
-      end
-    end
-    if refused then
-      out[#out + 1] = code.refused
-    else
-      for _, target in ipairs(targets) do
-        local session = sessions[target.session]
-        local outcome, entry_flags, identifiers, entry = decided(session, message, target)
+    for _ = 1, targets do
+      local number, target_flags, filters, filters_at = unpacked('<I4BI4', plan, at)
+      if not is_refused then
+        local session, is_retained = sessions[number], target_flags == 1
+        local outcome, entry_flags, identifiers = decided(work, session, number, is_retained, filters, filters_at)
         if outcome == code.queued then
-          if not taken(session, message, target, limits, now, entry_flags, number_of(identifiers), entry, out) then
-            return { 'RETRY' }
+          if not taken(work, session, entry_flags, identifiers, is_retained) then return { 'RETRY' } end
+        elseif outcome == code.qos0 then
+          see(session, work.uid)
+          local last = #out
+          out[last + 1] = code.qos0 + 8 * entry_flags
+          if identifiers then
+            out[last + 1] = out[last + 1] + has_more
+            out[last + 2] = number_of(work, identifiers)
           end
         else
           out[#out + 1] = outcome
-          if outcome == code.qos0 then
-            see(session, message.uid)
-            out[#out + 1] = entry_flags
-            out[#out + 1] = number_of(identifiers)
-          end
         end
       end
+      at = filters_at + 4 * (filters > 1 and filters or 1)
     end
   end
 
   for _, session in ipairs(sessions) do
-    if session.changed then written(session, now) end
+    if session and session.changed then written(session, work.now) end
   end
-  return { owners, names, out }
+  return { owners, epochs, work.names, packed(out) }
 end
 
 register('enqueue', enqueue)

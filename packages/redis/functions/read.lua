@@ -4,6 +4,10 @@
 -- ARGV  1 now  2 generation  3 epoch  4 from  5 limit
 -- Answers {next seq to read, seq of the next message, expired, {release …}, seq, entry, seq, entry …}; false if fenced
 -- Cost  O(seqs looked at), at most 4096, and about 1 MiB of entries
+--
+-- ends: where queues end, for owners who want to know whether they were told of everything.
+--   KEYS s of each    ARGV generation, epoch of each    Answers for each the seq of the next message, or -1 if fenced
+--   Cost O(Sessions)
 
 local read_steps_max = 4096
 local read_bytes_max = 1048576
@@ -65,4 +69,14 @@ local function read(keys, args)
   return answer
 end
 
+local function ends(keys, args)
+  local answer = {}
+  for i, s in ipairs(keys) do
+    local f = redis.call('HMGET', s, 'g', 'ep', 'own', 'qs')
+    answer[i] = owns(f[1], f[2], args[i * 2 - 1], args[i * 2], f[3]) and (queue_of(f[4])) or -1
+  end
+  return answer
+end
+
+register('ends', ends, { 'no-writes' })
 register('read', read, { 'allow-oom' })

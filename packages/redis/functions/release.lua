@@ -2,16 +2,25 @@
 -- abandon: the same for an acquire that nobody heard of, known by its nonce: without a Will, and those it was to
 --          publish are due again.
 --
--- KEYS  1 s  2 b  3 x  4 wd  5 wc  6 w  7 e  8 u  9 q  10 r  11 t  12 i  13 d    (8 to 13 of the generation)
+-- KEYS  1 s  2 b  3 x  4 wd  5 wc  6 w  7 e  8 o  9 u  10 q  11 r  12 t  13 i  14 d    (9 to 14 of the generation)
 -- ARGV  release: 1 now  2 clientId  3 generation  4 epoch  5 Session Expiry Interval  6 'publish' or 'drop'  7 sent
---       abandon: 1 now  2 clientId  3 nonce  4 generation guessed, or '' with keys 1 to 7 only
+--       abandon: 1 now  2 clientId  3 nonce  4 generation guessed, or '' with keys 1 to 8 only
 -- Answers release: {ended, Will due in ms or -1}, or false if fenced
 --       abandon: 0 if there is nothing to undo, 1 if it is undone, {'RETRY', generation} having written nothing
 -- Cost  O(1)
 
+--- Lets go of the Session whose fields are given. `sent` is the last seq that was really sent; nil if nobody knows.
 local function let_go(keys, now, client_id, f, expiry, publishes, sent)
-  local s, b, x, wd, w, e = keys[1], keys[2], keys[3], keys[4], keys[6], keys[7]
+  local s, b, x, wd, w, e, o = keys[1], keys[2], keys[3], keys[4], keys[6], keys[7], keys[8]
   local ended = f.kept == '0' or expiry == 0
+  local queue
+  if not ended then
+    local next_seq, head, sent_before, bytes, releases, last_release, reserve, earliest = queue_of(f.queue)
+    head = advanced(keys[10], keys[11], head, next_seq, releases)
+    sent = math.min(sent_before, sent and math.max(sent, head - 1) or next_seq - 1)
+    -- Entries above st may expire now: to be worked out anew.
+    queue = queue_text(next_seq, head, sent, bytes, releases, last_release, reserve, earliest and 0)
+  end
   local due_in = -1
   local id = ''
   if publishes and f.will ~= '' then
@@ -21,21 +30,16 @@ local function let_go(keys, now, client_id, f, expiry, publishes, sent)
     add_will(w, client_id, id, f.will)
     redis.call('ZADD', wd, ended and 0 or now + due_in, id)
   end
+  redis.call('HDEL', o, client_id)
   if not ended then
-    local next_seq, head, sent_before, bytes, releases, last_release, reserve, earliest = queue_of(f.queue)
-    head = advanced(keys[9], keys[10], head, next_seq, releases)
-    sent = math.min(sent_before, math.max(sent, head - 1))
-    -- Entries above st may expire now: to be worked out anew.
-    earliest = earliest and 0
-    redis.call('HSET', s, 'own', '', 'xi', expiry, 'dc', now, 'wl', '', 'wdl', 0, 'pw', id,
-      'qs', queue_text(next_seq, head, sent, bytes, releases, last_release, reserve, earliest))
+    redis.call('HSET', s, 'own', '', 'xi', expiry, 'dc', now, 'wl', '', 'wdl', 0, 'pw', id, 'qs', queue)
     if expiry ~= never_expires then redis.call('ZADD', x, now + expiry * 1000, client_id) end
     return { 0, due_in }
   end
   redis.call('DEL', s)
   redis.call('HINCRBY', b, 'n', -1)
   if f.kept == '1' then redis.call('HSET', e, f.generation .. '\0' .. client_id, 1)
-  else redis.call('UNLINK', unpack(keys, 8, 13)) end
+  else redis.call('UNLINK', unpack(keys, 9, 14)) end
   return { 1, due_in }
 end
 

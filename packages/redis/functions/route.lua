@@ -1,10 +1,16 @@
 -- The table of routes: a version for every change, a log of the changes, a checksum over all that is there.
 --
--- route_put: puts routes, each under a new version even if it was there [rule: Marks].
+-- A route is a filter\0destination, and bears something: one to a stored Session, whose destination is its generation,
+-- the Client Identifier; one to a node, whose destination is `@` and its name, the marks of that node.
+--
+-- route_put: puts routes, each under a new version even if it was there; marks are added to those borne [rule: Marks].
 --   KEYS 1 rt  2 rv  3 rx  4 rlog
---   ARGV 1 a version that this node has seen  then for each: filter\0generation, clientId    Answers the last version
--- route_remove: removes routes whose version is still the one given.
---   KEYS the same    ARGV for each: filter\0generation, version    Answers for each its new version, or 0
+--   ARGV 1 now  2 a version that this node has seen  then for each: route, what it bears
+--   Answers {the last version, what each bears from now on …}
+-- route_remove: takes marks away, or a Session's route, where the version is still the one given; with its last mark a
+--   route goes, and with some left it is put.
+--   KEYS the same    ARGV for each: route, version, marks to take away or ''
+--   Answers for each: its new version, or 0 if nothing was done; then what it bears from now on, or '' if it went
 -- Versions grow by one, so that a gap in the log is seen. The version seen by the node counts too: after a store that
 -- lost its last second no version means two things.
 -- Cost  O(routes)
@@ -17,71 +23,92 @@ local function split(value)
   return string.sub(value, 1, at - 1), string.sub(value, at + 1)
 end
 
+local function leads_to_node(route)
+  return string.find(route, '\0@', 1, true) ~= nil
+end
+
 local function checksum_of(rx)
   local text = redis.call('GET', rx)
   if not text then return { 0, 0 } end
   return { tonumber(string.sub(text, 1, 8), 16), tonumber(string.sub(text, 9, 16), 16) }
 end
 
---- Takes a route under a version into the checksum, or out of it: both are the same.
-local function fold(sum, route, version)
-  local digest = redis.sha1hex(route .. '\0' .. version)
+--- Takes a route and all that is stored of it into the checksum, or out of it: both are the same.
+local function fold(sum, route, value)
+  local digest = redis.sha1hex(route .. '\0' .. value)
   sum[1] = bit.bxor(sum[1], tonumber(string.sub(digest, 1, 8), 16))
   sum[2] = bit.bxor(sum[2], tonumber(string.sub(digest, 9, 16), 16))
 end
 
-local function store(rv, rx, version, sum)
-  redis.call('SET', rv, whole(version))
-  redis.call('SET', rx, bit.tohex(sum[1]) .. bit.tohex(sum[2]))
+--- The table as one call changes it.
+local function opened_table(keys)
+  local rt, rv, rx, rlog = unpack(keys)
+  redis.call('HLEN', rt)
+  redis.call('XLEN', rlog)
+  return { rt = rt, rv = rv, rx = rx, rlog = rlog, sum = checksum_of(rx), version = tonumber(redis.call('GET', rv) or 0) }
 end
 
-local function log(rlog, version, sign, route, client_id)
-  redis.call('XADD', rlog, 'MAXLEN', '~', log_max, whole(version) .. '-1', sign, route .. '\0' .. client_id)
+local function close_table(of)
+  redis.call('SET', of.rv, whole(of.version))
+  redis.call('SET', of.rx, bit.tohex(of.sum[1]) .. bit.tohex(of.sum[2]))
+end
+
+--- Gives a route something to bear, or nil to remove it, under a new version; answers that version.
+local function change(of, route, before, bears)
+  of.version = of.version + 1
+  local version = whole(of.version)
+  if before then fold(of.sum, route, before) end
+  if bears then
+    local value = version .. '\0' .. bears
+    fold(of.sum, route, value)
+    redis.call('HSET', of.rt, route, value)
+  else
+    redis.call('HDEL', of.rt, route)
+  end
+  local _, bore = split(before or '\0')
+  local sign = bears and '+' or '-'
+  redis.call('XADD', of.rlog, 'MAXLEN', '~', log_max, version .. '-1', sign, route .. '\0' .. (bears or bore))
+  return version
 end
 
 local function route_put(keys, args)
-  local rt, rv, rx, rlog = unpack(keys)
-  redis.call('HLEN', rt)
-  redis.call('XLEN', rlog)
-  local sum = checksum_of(rx)
-  local version = math.max(tonumber(redis.call('GET', rv) or 0), tonumber(args[1]))
-  for at = 2, #args, 2 do
-    local route, client_id = args[at], args[at + 1]
-    local before = redis.call('HGET', rt, route)
-    if before then fold(sum, route, (split(before))) end
-    version = version + 1
-    fold(sum, route, whole(version))
-    redis.call('HSET', rt, route, whole(version) .. '\0' .. client_id)
-    log(rlog, version, '+', route, client_id)
+  now_ms(args[1]) -- rule: STALE. What a dead node puts late would lead nowhere, and nobody would take it away.
+  local of = opened_table(keys)
+  of.version = math.max(of.version, tonumber(args[2]))
+  local answer = { '' }
+  for at = 3, #args, 2 do
+    local route, bears = args[at], args[at + 1]
+    local before = redis.call('HGET', of.rt, route)
+    if before and leads_to_node(route) then
+      local _, marks = split(before)
+      bears = whole(bit.bor(marks, bears))
+    end
+    change(of, route, before, bears)
+    answer[#answer + 1] = bears
   end
-  store(rv, rx, version, sum)
-  return whole(version)
+  close_table(of)
+  answer[1] = whole(of.version)
+  return answer
 end
 
 local function route_remove(keys, args)
-  local rt, rv, rx, rlog = unpack(keys)
-  redis.call('HLEN', rt)
-  redis.call('XLEN', rlog)
-  local sum = checksum_of(rx)
-  local version = tonumber(redis.call('GET', rv) or 0)
-  local versions = {}
-  for at = 1, #args, 2 do
-    local route = args[at]
-    local before = redis.call('HGET', rt, route)
-    local put, client_id
-    if before then put, client_id = split(before) end
+  local of = opened_table(keys)
+  local answer = {}
+  for at = 1, #args, 3 do
+    local route, marks = args[at], args[at + 2]
+    local before = redis.call('HGET', of.rt, route)
+    local put, bears, version
+    if before then put, bears = split(before) end
     if put == args[at + 1] then
-      version = version + 1
-      fold(sum, route, put)
-      redis.call('HDEL', rt, route)
-      log(rlog, version, '-', route, client_id)
-      versions[#versions + 1] = whole(version)
-    else
-      versions[#versions + 1] = '0'
+      local left = leads_to_node(route) and bit.band(bears, bit.bnot(marks)) or 0
+      bears = left ~= 0 and whole(left) or nil
+      version = change(of, route, before, bears)
     end
+    answer[#answer + 1] = version or '0'
+    answer[#answer + 1] = version and bears or ''
   end
-  store(rv, rx, version, sum)
-  return versions
+  close_table(of)
+  return answer
 end
 
 register('route_put', route_put)

@@ -18,21 +18,20 @@ local function owned_by(s, claimed_generation, claimed_epoch)
 end
 
 -- What changes with every message is one field, `qs`, near the front of the hash: a field of a small hash is found by
--- walking over those before it, and ten of them cost more than all else that enqueue does.
+-- walking over those before it, and ten of them cost more than all else that enqueue does. It is packed, since patterns
+-- and formats cost Lua five times as much: next seq, head, sent at most, bytes, releases, last release, reserve, and the
+-- earliest expiry in ms or -1, as a double, because it may be later than 48 bits tell.
+local queue_format = '<I6I6I6I6I4I6I2d'
 
---- The state of a queue: next seq, head, sent at most, bytes, releases, last release, reserve, and the earliest expiry
---- in ms or nil if nothing expires.
-local function queue_of(text)
-  local next_seq, head, sent, bytes, releases, last_release, reserve, earliest =
-    string.match(text, '^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%S+)$')
-  return tonumber(next_seq), tonumber(head), tonumber(sent), tonumber(bytes), tonumber(releases),
-    tonumber(last_release), tonumber(reserve), tonumber(earliest)
+--- The state of a queue; its last part, the earliest expiry, is nil if nothing expires.
+local function queue_of(packed)
+  local next_seq, head, sent, bytes, releases, last_release, reserve, earliest = struct.unpack(queue_format, packed)
+  return next_seq, head, sent, bytes, releases, last_release, reserve, earliest >= 0 and earliest or nil
 end
 
---- The same as text.
+--- The same, packed.
 local function queue_text(next_seq, head, sent, bytes, releases, last_release, reserve, earliest)
-  return string.format('%d %d %d %d %d %d %d ', next_seq, head, sent, bytes, releases, last_release, reserve)
-    .. (earliest and whole(earliest) or '-')
+  return struct.pack(queue_format, next_seq, head, sent, bytes, releases, last_release, reserve, earliest or -1)
 end
 
 --- What a queue entry costs beside its bytes, in bytes: its seq and the hash around it.

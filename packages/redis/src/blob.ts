@@ -31,17 +31,27 @@ const hasWillDelay = 64;
 
 /** Bytes of a message, as a queue entry and the retained messages hold it. */
 export function encodeMessage(message: Message): Buffer {
+  const bytes = Buffer.allocUnsafe(messageSize(message));
+  writeMessage(message, bytes, 0);
+  return bytes;
+}
+
+/** How many bytes a message takes. */
+export function messageSize({ topic, publisherId, payload, properties }: Message): number {
+  return 8 + textSize(topic) + textSize(publisherId) + propertiesSize(properties) + payload.length;
+}
+
+/** Writes the bytes of a message into others, from a place on. */
+export function writeMessage(message: Message, bytes: Buffer, at: number): void {
   const { topic, publisherId, payload, properties } = message;
-  const out = new Writer(8 + textSize(topic) + textSize(publisherId) + propertiesSize(properties) + payload.length);
+  const out = new Writer(bytes, at);
   out.byte(format);
   out.byte(message.qos + (message.retain ? flagRetain : 0) + (properties === undefined ? 0 : flagProperties));
-  out.buffer.writeUIntBE(message.expiresAtMs, out.at, 6);
-  out.at += 6;
+  out.uint48(message.expiresAtMs);
   out.text(topic);
   out.text(publisherId);
   if (properties !== undefined) writeProperties(out, properties);
   out.data(payload);
-  return out.buffer;
 }
 
 /** @throws RangeError if these are no bytes of a message, or of a later format */
@@ -90,7 +100,8 @@ export function identifiersOf(text: string): readonly number[] | undefined {
 export function encodeWill(will: Will, username: string | undefined): Buffer {
   const { topic, payload, properties } = will;
   const nameSize = username === undefined ? 0 : textSize(username);
-  const out = new Writer(2 + textSize(topic) + nameSize + propertiesSize(properties) + payload.length);
+  const size = 2 + textSize(topic) + nameSize + propertiesSize(properties) + payload.length;
+  const out = new Writer(Buffer.allocUnsafe(size), 0);
   out.byte(format);
   out.byte(
     will.qos +
@@ -173,7 +184,6 @@ function textSize(text: string): number {
   return 2 + Buffer.byteLength(text);
 }
 
-/** An upper bound would do for a Writer that is cut in the end; this is exact. */
 function propertiesSize(properties: Properties | undefined): number {
   if (properties === undefined) return 0;
   let size = 1;
@@ -190,35 +200,58 @@ function propertiesSize(properties: Properties | undefined): number {
   return size;
 }
 
+/** Texts up to this length are written by ourselves: leaving JavaScript costs more. */
+const shortText = 64;
+
 class Writer {
   readonly buffer: Buffer;
-  at = 0;
+  #at: number;
 
-  constructor(size: number) {
-    this.buffer = Buffer.allocUnsafe(size);
+  constructor(buffer: Buffer, at: number) {
+    this.buffer = buffer;
+    this.#at = at;
   }
 
   byte(value: number): void {
-    this.buffer[this.at++] = value;
+    this.buffer[this.#at++] = value;
   }
 
   uint16(value: number): void {
-    this.at = this.buffer.writeUInt16BE(value, this.at);
+    this.#at = this.buffer.writeUInt16BE(value, this.#at);
   }
 
   uint32(value: number): void {
-    this.at = this.buffer.writeUInt32BE(value, this.at);
+    this.#at = this.buffer.writeUInt32BE(value, this.#at);
+  }
+
+  uint48(value: number): void {
+    this.uint16(Math.floor(value / 0x1_0000_0000));
+    this.uint32(value % 0x1_0000_0000);
   }
 
   text(text: string): void {
-    const size = this.buffer.write(text, this.at + 2);
+    const size = this.#short(text) ?? this.buffer.write(text, this.#at + 2);
     this.uint16(size);
-    this.at += size;
+    this.#at += size;
   }
 
   data(bytes: Uint8Array): void {
-    this.buffer.set(bytes, this.at);
-    this.at += bytes.length;
+    this.buffer.set(bytes, this.#at);
+    this.#at += bytes.length;
+  }
+
+  /** Writes a short text of ASCII characters. @returns its size, undefined if it is none */
+  #short(text: string): number | undefined {
+    const { length } = text;
+    if (length > shortText) return undefined;
+    const { buffer } = this;
+    const start = this.#at + 2;
+    for (let i = 0; i < length; i++) {
+      const unit = text.charCodeAt(i);
+      if (unit >= 0x80) return undefined;
+      buffer[start + i] = unit;
+    }
+    return length;
   }
 }
 

@@ -1,13 +1,15 @@
 // Calls of functions in Redis: gathered for a turn of the event loop, written together, each with a deadline.
 //
 // A client library costs 5 to 8 µs for a command, whatever it carries, and a system call for every write; so a call
-// carries as much as its port was given, and all calls of a turn leave in one write, in the order they were made.
+// carries as much as its port was given, built as one piece of bytes (frame.ts), and all calls of a turn leave in one
+// write, in the order they were made. What the library does for us is the connection, the deadlines, and the replies.
 //
 // Nothing is ever sent twice by itself: a call whose connection broke, or that took too long, may have been done, and
 // its caller hears StoreUnavailable. While there is no connection that has been looked over, calls fail at once.
 
 import { StoreUnavailable } from '@skein/broker';
-import { type Redis, ReplyError } from 'ioredis';
+import { Command, type Redis, ReplyError } from 'ioredis';
+import { Frame } from './frame.ts';
 import { calledName, type FunctionName } from './library.ts';
 
 /** What a function is given beside its keys. */
@@ -17,7 +19,7 @@ export type Argument = string | number | Buffer;
 export type Reply = Buffer | number | null | readonly Reply[];
 
 interface Pending {
-  readonly words: (string | number | Buffer)[];
+  readonly frame: Frame;
   resolve(reply: Reply): void;
   reject(error: Error): void;
 }
@@ -34,10 +36,30 @@ const passing = [
   'NOREPLICAS',
   'OOM',
   'READONLY',
+  'STALE',
   'TRYAGAIN',
   'UNBLOCKED',
   'WRONGPASS',
 ];
+
+/** Redis has run a function, which failed having written nothing, and would fail again. */
+export class FunctionFailed extends Error {
+  override readonly name = 'FunctionFailed';
+}
+
+/** A command that is written as it was built. */
+class FramedCommand extends Command {
+  readonly #frame: Frame;
+
+  constructor(frame: Frame) {
+    super(frame.command, [], { replyEncoding: null });
+    this.#frame = frame;
+  }
+
+  override toWritable(): Buffer {
+    return this.#frame.finished();
+  }
+}
 
 /** Carries calls over one connection. */
 export class Calls {
@@ -63,9 +85,25 @@ export class Calls {
    * Calls a function.
    *
    * @throws StoreUnavailable if it is not known to have been done
+   * @throws FunctionFailed if it has certainly not been done, and could not be
    */
   call(name: FunctionName, keys: readonly string[], args: readonly Argument[] = []): Promise<Reply> {
-    return this.command(['FCALL', calledName(name), keys.length, ...keys, ...args]);
+    const frame = this.begin(name, keys.length);
+    for (const key of keys) frame.text(key);
+    for (const arg of args) addTo(frame, arg);
+    return this.send(frame);
+  }
+
+  /**
+   * Begins a call whose caller writes its keys and then its arguments.
+   *
+   * @param bytes how many they will take, about
+   */
+  begin(name: FunctionName, keyCount: number, bytes?: number): Frame {
+    const frame = new Frame('FCALL', bytes);
+    frame.text(calledName(name));
+    frame.number(keyCount);
+    return frame;
   }
 
   /**
@@ -73,44 +111,43 @@ export class Calls {
    *
    * @throws StoreUnavailable if it is not known to have been done
    */
-  command(words: (string | number | Buffer)[]): Promise<Reply> {
+  command([command, ...words]: readonly [string, ...Argument[]]): Promise<Reply> {
+    const frame = new Frame(command);
+    for (const word of words) addTo(frame, word);
+    return this.send(frame);
+  }
+
+  /**
+   * Sends a command that is written.
+   *
+   * @throws StoreUnavailable if it is not known to have been done
+   * @throws FunctionFailed if it has certainly not been done, and could not be
+   */
+  send(frame: Frame): Promise<Reply> {
     if (this.#away !== undefined) return Promise.reject(new StoreUnavailable(`Redis is away: ${this.#away}`));
     return new Promise((resolve, reject) => {
       if (this.#pending.length === 0) setImmediate(() => this.#flush());
-      this.#pending.push({ words, resolve, reject });
+      this.#pending.push({ frame, resolve, reject });
     });
   }
 
   #flush(): void {
     const pending = this.#pending;
     this.#pending = [];
-    if (pending.length === 1) {
-      const [only] = pending as [Pending];
-      const [command, ...rest] = only.words;
-      this.#redis.callBuffer(command as string, rest).then(
-        (reply) => only.resolve(reply as Reply),
-        (error: Error) => only.reject(unavailable(error)),
-      );
-      return;
+    const { stream } = this.#redis;
+    if (pending.length > 1) stream?.cork();
+    for (const { frame, resolve, reject } of pending) {
+      const sent = this.#redis.sendCommand(new FramedCommand(frame)) as Promise<Reply>;
+      sent.then(resolve, (error: Error) => reject(unavailable(error)));
     }
-    const pipeline = this.#redis.pipeline();
-    for (const { words } of pending) {
-      const [command, ...rest] = words;
-      pipeline.callBuffer(command as string, rest);
-    }
-    pipeline.exec().then(
-      (results) => {
-        for (const [i, { resolve, reject }] of pending.entries()) {
-          const [error, reply] = results?.[i] ?? [new Error('no answer'), undefined];
-          if (error) reject(unavailable(error));
-          else resolve(reply as Reply);
-        }
-      },
-      (error: Error) => {
-        for (const { reject } of pending) reject(unavailable(error));
-      },
-    );
+    if (pending.length > 1) stream?.uncork();
   }
+}
+
+function addTo(frame: Frame, word: Argument): void {
+  if (typeof word === 'string') frame.text(word);
+  else if (typeof word === 'number') frame.number(word);
+  else frame.data(word);
 }
 
 /** What a failed call means: the store is away, or, if Redis says that the call made no sense, we are wrong. */
@@ -121,7 +158,7 @@ function unavailable(error: Error): Error {
   if (error.message.includes('Function not found')) {
     return new StoreUnavailable('the functions of the store were removed from Redis', { cause: error });
   }
-  return new Error(`a function of the store failed: ${error.message}`, { cause: error });
+  return new FunctionFailed(`a function of the store failed: ${error.message}`, { cause: error });
 }
 
 /** The text of a reply. */

@@ -8,8 +8,10 @@ import { Redis, type RedisOptions } from 'ioredis';
 import { Calls } from './calls.ts';
 import { type CheckedRedis, checkRedis, type RedisDurability } from './checks.ts';
 import { RedisInbound } from './inbound.ts';
+import { IssueTime } from './issue-time.ts';
 import { isClusterName, Keys } from './keys.ts';
 import { Looks } from './looks.ts';
+import { type MembersSurroundings, RedisMembers } from './members.ts';
 import { RedisQueues } from './queues.ts';
 import { parseRedisUrl, placeOf, RedisRefused, refusalOf } from './refused.ts';
 import { RedisRetained } from './retained.ts';
@@ -132,12 +134,13 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<RedisS
     check: () => checkRedis(redis, keys, place, newDataset()),
     onEvent,
   });
+  const issueTime = new IssueTime(() => clock.monotonicMs());
   const surroundings: Surroundings = {
     calls,
     keys,
     limits,
     random,
-    nowMs: options.time === 'clock' ? () => clock.nowMs() : () => 0,
+    nowMs: options.time === 'clock' ? () => clock.nowMs() : () => issueTime.now(),
     endings: new Looks(() => clock.monotonicMs()),
     willLooks: new Looks(() => clock.monotonicMs()),
   };
@@ -153,7 +156,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<RedisS
     await routes.close();
   };
   return {
-    ...portsOf(surroundings, routes),
+    ...portsOf(surroundings, routes, { issueTime, wallMs: () => clock.nowMs() }),
     durability: checked.durability,
     serverVersion: checked.version,
     close,
@@ -162,12 +165,13 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<RedisS
 }
 
 /** The ports as plain objects: a method may be taken out of its port, or wrapped in another. */
-function portsOf(surroundings: Surroundings, routes: RedisRoutes): Store {
+function portsOf(surroundings: Surroundings, routes: RedisRoutes, membersOwn: MembersSurroundings): Store {
   const sessions = new RedisSessions(surroundings);
   const queues = new RedisQueues(surroundings);
   const inbound = new RedisInbound(surroundings);
   const retained = new RedisRetained(surroundings);
   const wills = new RedisWills(surroundings);
+  const members = new RedisMembers(surroundings, membersOwn);
   return {
     sessions: {
       acquire: (request) => sessions.acquire(request),
@@ -184,6 +188,7 @@ function portsOf(surroundings: Surroundings, routes: RedisRoutes): Store {
       read: (claim, fromSeq, limit) => queues.read(claim, fromSeq, limit),
       ack: (acks) => queues.ack(acks),
       rec: (recs) => queues.rec(recs),
+      ends: (claims) => queues.ends(claims),
     },
     inbound: {
       ingress: (received) => inbound.ingress(received),
@@ -204,6 +209,14 @@ function portsOf(surroundings: Surroundings, routes: RedisRoutes): Store {
     wills: {
       claim: (limit) => wills.claim(limit),
       done: (published) => wills.done(published),
+    },
+    members: {
+      join: (self) => members.join(self),
+      renew: (node) => members.renew(node),
+      bury: (node, renewals) => members.bury(node, renewals),
+      reap: (node, cursor) => members.reap(node, cursor),
+      forget: (node) => members.forget(node),
+      miss: (node) => members.miss(node),
     },
   };
 }

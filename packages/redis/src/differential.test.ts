@@ -8,10 +8,10 @@ import { defaultLimits, type Limits, memoryStore, type Store } from '@skein/brok
 import { ManualClock, SeededRandom } from '@skein/broker/contract';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Command, commands, messageOf, nodes, subscriptionOf, willOf } from '../testing/commands.ts';
+import { type Command, commands, messageOf, nodes, routeOf, subscriptionOf, willOf } from '../testing/commands.ts';
 import { RedisServer } from '../testing/redis-server.ts';
 import { openRedisStore } from './connect.ts';
-import type { Acquired, Claim, Enqueue, EnqueueOutcome, QueueRead } from './ports.ts';
+import type { Acquired, Claim, Enqueue, EnqueueOutcome, QueueRead, Reaped, Route, RouteChange } from './ports.ts';
 
 /** `SKEIN_SEED` repeats a run, `SKEIN_RUNS` makes it longer. */
 const seed = Number(process.env.SKEIN_SEED ?? Math.trunc(Math.random() * 0x7fffffff));
@@ -27,6 +27,10 @@ afterAll(() => server[Symbol.asyncDispose]());
 class Side {
   readonly store: Store;
   readonly claims: Claim[] = [];
+  /** What was told of routes since the last command. */
+  told: RouteChange[] = [];
+  /** The version of each route as it was told. */
+  readonly versions: Map<string, number> = new Map();
   readonly #generations = new Map<string, number>();
   readonly #epochs = new Map<string, number>();
 
@@ -37,6 +41,13 @@ class Side {
   /** The claim of an earlier acquire, or of one that never was. */
   claim(at: number): Claim {
     return this.claims[at % Math.max(1, this.claims.length)] ?? { clientId: 'c0', generation: 'none', epoch: 1 };
+  }
+
+  async follow(): Promise<void> {
+    await this.store.routes.follow((changes) => {
+      this.told.push(...changes);
+      for (const change of changes) this.versions.set(nameOf(change), change.version);
+    });
   }
 
   generation(name: string): string {
@@ -89,6 +100,7 @@ async function runBoth(sequence: readonly Command[], limits: Limits): Promise<vo
   });
   const model = new Side(memoryStore(clock, new SeededRandom(seed), limits));
   const real = new Side(redis);
+  for (const side of [model, real]) await side.follow();
   for (const [i, command] of sequence.entries()) {
     if (command.is === 'advance') {
       await clock.advance(command.ms);
@@ -98,6 +110,7 @@ async function runBoth(sequence: readonly Command[], limits: Limits): Promise<vo
     const wanted = await answer(model, command, nowMs);
     const got = await answer(real, command, nowMs);
     const [levelGot, levelWanted] = levelled(got, wanted);
+    expect(real.told.splice(0), `routes after command ${i}`).toEqual(model.told.splice(0));
     expect(levelGot, `command ${i}: ${JSON.stringify(command)}`).toEqual(levelWanted);
   }
   // What is left in the end is the same too: every Session, what it owes, and its queue.
@@ -116,6 +129,10 @@ async function runBoth(sequence: readonly Command[], limits: Limits): Promise<vo
     expect(got).toEqual(wanted);
     const read = { is: 'read', claim: model.claims.length - 1, from: 0, limit: 100 } as const;
     expect(await answer(real, read, 0)).toEqual(await answer(model, read, 0));
+  }
+  // And so is who owns what.
+  for (const node of nodes.keys()) {
+    expect(await answer(real, { is: 'reap', node }, 0)).toEqual(await answer(model, { is: 'reap', node }, 0));
   }
 }
 
@@ -140,7 +157,7 @@ function hasQueue(answered: unknown): answered is HasQueue {
 
 /** Gives one command to one store, and answers what may be compared. */
 async function answer(side: Side, command: Exclude<Command, { is: 'advance' }>, nowMs: number): Promise<unknown> {
-  const { sessions, queues, inbound, wills, retained } = side.store;
+  const { sessions, queues, inbound, wills, retained, members, routes } = side.store;
   switch (command.is) {
     case 'acquire': {
       const nonce = `n${side.claims.length}`;
@@ -232,7 +249,53 @@ async function answer(side: Side, command: Exclude<Command, { is: 'advance' }>, 
     }
     case 'count':
       return sessions.count();
+    case 'ends':
+      return queues.ends(command.claims.map((each) => side.claim(each)));
+    case 'member':
+      return memberAnswer(side, command);
+    case 'reap': {
+      let reaped = 0;
+      for (let cursor: number | undefined = 0; cursor !== undefined; ) {
+        const { sessions: some, next }: Reaped = await members.reap(nodes[command.node] as string, cursor);
+        reaped += some;
+        cursor = next;
+      }
+      return reaped;
+    }
+    case 'route': {
+      if (command.what === 'put') return routes.put(command.routes.map(routeOf));
+      const named = command.routes.map((of) => ({ ...routeOf(of), isStale: of.stale }));
+      await routes.removeIf(
+        named.map(({ isStale, ...route }) => ({
+          ...route,
+          version: (side.versions.get(nameOf(route)) ?? 1) - (isStale ? 1 : 0),
+        })),
+      );
+      return routes.version();
+    }
   }
+}
+
+async function memberAnswer(side: Side, command: Extract<Command, { is: 'member' }>): Promise<unknown> {
+  const { members } = side.store;
+  const node = nodes[command.node] as string;
+  switch (command.what) {
+    case 'join':
+      return members.join({ node, nodeId: node, address: `127.0.0.1:${command.renewals}`, secret: 'hush' });
+    case 'renew': {
+      const renewal = await members.renew(node);
+      return { ...renewal, members: [...renewal.members].sort((a, b) => (a.node < b.node ? -1 : 1)) };
+    }
+    case 'bury':
+      return members.bury(node, command.renewals);
+    case 'forget':
+    case 'miss':
+      return members[command.what](node);
+  }
+}
+
+function nameOf(route: Route): string {
+  return `${route.topicFilter} ${'node' in route ? route.node : route.generation}`;
 }
 
 function acquiredOf(

@@ -1,10 +1,17 @@
-// One call of enqueue: which messages and Sessions it carries, and the words in which it says so.
+// One call of enqueue: which messages and Sessions it carries, and how it says so.
+//
+// What is a number goes into one word, the plan, in the layout that functions/enqueue.lua describes: every word costs
+// both sides half a microsecond. A Topic Filter is a word once, however many messages it matched.
 
 import type { Message } from '@skein/broker';
-import { encodeMessage } from './blob.ts';
-import type { Argument } from './calls.ts';
+import { messageSize, writeMessage } from './blob.ts';
+import type { Calls } from './calls.ts';
+import type { Frame } from './frame.ts';
 import type { Keys } from './keys.ts';
+import { Plan } from './plan.ts';
 import type { Enqueue, EnqueueTarget } from './ports.ts';
+import { type KeyLetter, keyBytes, SessionKeys } from './session-keys.ts';
+import type { StoreLimits } from './surroundings.ts';
 
 /** Sessions in one call: 10 µs each is what Redis may be kept from everybody else. */
 const sessionsMax = 200;
@@ -12,11 +19,13 @@ const sessionsMax = 200;
 const copiesMax = 1000;
 /** Bytes of messages in one call, stored once for each Session that gets them. */
 const bytesMax = 1024 * 1024;
+/** Bytes of a message beside its payload, about. */
+const messageBytes = 100;
 
 /** A message, and by number the Sessions that it is for. */
 interface Carried {
-  readonly message: Message;
-  readonly sessions: number[];
+  readonly item: Enqueue;
+  readonly sessions: readonly number[];
 }
 
 /** Messages and Sessions that one call of enqueue carries. */
@@ -26,9 +35,10 @@ export class EnqueueCall {
   hasExpiry = false;
   #hasUid = false;
   readonly #sessions: EnqueueTarget[] = [];
-  /** By Client Identifier and generation. */
+  /** By generation; where two Sessions should have the same name for theirs, by Client Identifier and generation. */
   readonly #numbers = new Map<string, number>();
-  readonly #words: Argument[] = [];
+  readonly #filters = new Map<string, number>();
+  readonly #plan = new Plan();
   #copies = 0;
   #bytes = 0;
 
@@ -45,21 +55,36 @@ export class EnqueueCall {
     if (call.batch.length > 0) yield call;
   }
 
-  /** The keys, and behind each queue its times if they are wanted. */
-  keys(keys: Keys, withTimes: boolean): string[] {
-    const named: string[] = [];
-    for (const { clientId, generation } of this.#sessions) {
-      named.push(keys.session(clientId), keys.subscriptions(clientId, generation), keys.queue(clientId, generation));
-      if (withTimes) named.push(keys.times(clientId, generation));
-      if (this.#hasUid) named.push(keys.seen(clientId, generation));
-    }
-    return named;
+  /** How many Sessions there are. */
+  get sessionCount(): number {
+    return this.#sessions.length;
   }
 
-  /** The arguments, from the sixth on. */
-  get args(): Argument[] {
-    const generations = this.#sessions.map(({ generation }) => generation);
-    return [this.#hasUid ? 1 : 0, generations.length, ...generations, ...this.#words];
+  /** Writes the call. @param withTimes whether it names the queues' times */
+  frame(calls: Calls, keys: Keys, limits: StoreLimits, nowMs: number, withTimes: boolean): Frame {
+    const letters: KeyLetter[] = ['u', 'q'];
+    if (withTimes) letters.push('t');
+    if (this.#hasUid) letters.push('d');
+    const sessionKeys = new SessionKeys(keys, letters);
+    const keyCount = this.#sessions.length * sessionKeys.count;
+    const bytes = keyCount * keyBytes + this.batch.length * messageBytes + this.#bytes;
+    const frame = calls.begin('enqueue', keyCount, bytes);
+    for (const { clientId, generation } of this.#sessions) sessionKeys.write(frame, clientId, generation);
+    frame.number(nowMs);
+    frame.number(limits.queueMaxMessages);
+    frame.number(limits.queueMaxBytes);
+    frame.text(limits.queueFull);
+    frame.number(withTimes ? 1 : 0);
+    frame.number(this.#hasUid ? 1 : 0);
+    frame.number(this.#filters.size);
+    frame.data(this.#plan.written);
+    for (const filter of this.#filters.keys()) frame.text(filter);
+    for (const { item } of this.batch) {
+      if (item.targets.length === 0) continue;
+      addMessage(frame, item.message);
+      if (this.#hasUid) frame.text(item.uid ?? '');
+    }
+    return frame;
   }
 
   #isFullFor({ message, targets }: Enqueue): boolean {
@@ -74,33 +99,63 @@ export class EnqueueCall {
 
   #newAmong(targets: Enqueue['targets']): number {
     if (this.#sessions.length + targets.length <= sessionsMax) return targets.length;
-    return targets.filter((target) => !this.#numbers.has(nameOf(target))).length;
+    return targets.filter((target) => this.#known(target) === undefined).length;
   }
 
-  #add({ message, targets, isRefusable, uid }: Enqueue): void {
-    const sessions: number[] = [];
-    let own = 0;
-    const words: Argument[] = [];
-    for (const target of targets) {
-      const name = nameOf(target);
-      let number = this.#numbers.get(name);
-      if (number === undefined) {
-        number = this.#sessions.length;
-        this.#numbers.set(name, number);
-        this.#sessions.push(target);
-      }
-      sessions.push(number);
-      if (target.clientId === message.publisherId) own = number + 1;
-      words.push(number + 1, target.retained === true ? 1 : 0, target.topicFilters.length, ...target.topicFilters);
-    }
-    const flags = message.qos + (message.retain ? 4 : 0) + (isRefusable ? 8 : 0);
-    this.#words.push(encodeMessage(message), flags, message.expiresAtMs, own, uid ?? '', targets.length, ...words);
-    if (message.expiresAtMs > 0) this.hasExpiry = true;
-    if (uid !== undefined) this.#hasUid = true;
-    this.batch.push({ message, sessions });
+  #add(item: Enqueue): void {
+    const { message, targets, isRefusable, uid } = item;
+    const sessions = targets.map((target) => this.#numberOf(target));
+    this.batch.push({ item, sessions });
     this.#copies += targets.length;
     this.#bytes += message.payload.length * Math.max(1, targets.length);
+    if (targets.length === 0) return;
+    const own = targets.findIndex(({ clientId }) => clientId === message.publisherId);
+    const plan = this.#plan;
+    plan.uint8(message.qos + (message.retain ? 4 : 0) + (isRefusable ? 8 : 0));
+    plan.uint48(message.expiresAtMs);
+    plan.uint32(own < 0 ? 0 : (sessions[own] as number) + 1);
+    plan.uint32(targets.length);
+    for (let i = 0; i < targets.length; i++) {
+      const { retained, topicFilters } = targets[i] as EnqueueTarget;
+      plan.uint32((sessions[i] as number) + 1);
+      plan.uint8(retained === true ? 1 : 0);
+      plan.uint32(topicFilters.length);
+      for (const topicFilter of topicFilters) plan.uint32(this.#filterNumber(topicFilter));
+      if (topicFilters.length === 0) plan.uint32(0);
+    }
+    if (message.expiresAtMs > 0) this.hasExpiry = true;
+    if (uid !== undefined) this.#hasUid = true;
   }
+
+  #numberOf(target: EnqueueTarget): number {
+    const known = this.#known(target);
+    if (known !== undefined) return known;
+    const number = this.#sessions.length;
+    const { generation } = target;
+    this.#numbers.set(this.#numbers.has(generation) ? nameOf(target) : generation, number);
+    this.#sessions.push(target);
+    return number;
+  }
+
+  #known(target: EnqueueTarget): number | undefined {
+    const number = this.#numbers.get(target.generation);
+    if (number === undefined || this.#sessions[number]?.clientId === target.clientId) return number;
+    return this.#numbers.get(nameOf(target));
+  }
+
+  /** Counts from 1. */
+  #filterNumber(topicFilter: string): number {
+    const known = this.#filters.get(topicFilter);
+    if (known !== undefined) return known;
+    const number = this.#filters.size + 1;
+    this.#filters.set(topicFilter, number);
+    return number;
+  }
+}
+
+function addMessage(frame: Frame, message: Message): void {
+  const at = frame.reserve(messageSize(message));
+  writeMessage(message, frame.bytes, at);
 }
 
 function nameOf({ clientId, generation }: EnqueueTarget): string {

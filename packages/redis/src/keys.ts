@@ -18,6 +18,7 @@
 //   of a bucket, in the same slot
 //     b:{b}                 hash    ep last epoch given, n Sessions
 //     x:{b}                 zset    Sessions whose Client is away, by the time of their expiry in ms, 110 bytes each
+//     o:{b}                 hash    client → node\0generation, of each Session that a node holds: 60 bytes, 110 among many
 //     e:{b}                 hash    generations that are over and wait to be dismantled: generation\0client
 //     w:{b}                 hash    Wills on their way: epoch\0generation\0client → Will; client → their list
 //     wd:{b}                zset    those waiting, by the time they are due in ms
@@ -26,10 +27,15 @@
 //     k:{b}  kl:{b}  ke:{b} hash, zset, zset   topic → message; topics in order; topics by expiry: 190 bytes and 130
 //     kn                    number  retained messages in all partitions
 //   of routes, in one slot
-//     rt:{routes}           hash    Topic Filter\0generation → version\0client, 100 bytes each
+//     rt:{routes}           hash    Topic Filter\0generation → version\0client, and Topic Filter\0@node → version\0marks;
+//                                   100 bytes each
 //     rv:{routes}           number  version of the table
 //     rx:{routes}           text    checksum over all routes
 //     rl:{routes}           stream  changes, 51 bytes each, the last 200,000 about
+//   of nodes, in one slot
+//     nm:{nodes}            hash    node → JSON of its nodeId, address, secret and startedAt
+//     nl:{nodes}            hash    node → its lease: how often it was renewed, and ' dead' behind that once it has ended
+//     ng:{nodes}            hash    node → how often messages for its volatile Sessions were given up
 //   of the database
 //     meta                  hash    format of all this, dataset: a random name, new with each database
 //
@@ -49,6 +55,7 @@ export const storeFormat = 1;
 export interface BucketKeys {
   readonly bucket: string;
   readonly expiries: string;
+  readonly owners: string;
   readonly ended: string;
   readonly wills: string;
   readonly willsDue: string;
@@ -70,6 +77,9 @@ export class Keys {
   readonly routesVersion: string;
   readonly routesChecksum: string;
   readonly routesLog: string;
+  readonly members: string;
+  readonly leases: string;
+  readonly misses: string;
   readonly retainedCount: string;
   /** By number of the bucket. */
   readonly buckets: readonly BucketKeys[];
@@ -85,10 +95,14 @@ export class Keys {
     this.routesVersion = `${prefix}rv:{routes}`;
     this.routesChecksum = `${prefix}rx:{routes}`;
     this.routesLog = `${prefix}rl:{routes}`;
+    this.members = `${prefix}nm:{nodes}`;
+    this.leases = `${prefix}nl:{nodes}`;
+    this.misses = `${prefix}ng:{nodes}`;
     this.retainedCount = `${prefix}kn`;
     this.buckets = bucketTags.map((tag) => ({
       bucket: `${prefix}b:{${tag}}`,
       expiries: `${prefix}x:{${tag}}`,
+      owners: `${prefix}o:{${tag}}`,
       ended: `${prefix}e:{${tag}}`,
       wills: `${prefix}w:{${tag}}`,
       willsDue: `${prefix}wd:{${tag}}`,
@@ -142,6 +156,16 @@ export class Keys {
       this.inbound(clientId, generation),
       this.seen(clientId, generation),
     ];
+  }
+
+  /**
+   * All keys that owning a Session touches, in the order in which functions take them: its own, its bucket's, and those
+   * of a generation if one is named.
+   */
+  ownership(clientId: string, generation: string | undefined): string[] {
+    const { bucket, expiries, willsDue, willsClaimed, wills, ended, owners } = this.bucketOf(clientId);
+    const named = [this.session(clientId), bucket, expiries, willsDue, willsClaimed, wills, ended, owners];
+    return generation === undefined ? named : [...named, ...this.generation(clientId, generation)];
   }
 
   #of(letter: string, clientId: string, generation: string): string {

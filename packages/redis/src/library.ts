@@ -19,6 +19,7 @@ const files = [
   'will',
   'acquire',
   'release',
+  'reap',
   'subscribe',
   'ended',
   'wills',
@@ -28,6 +29,7 @@ const files = [
   'settle',
   'retained',
   'route',
+  'members',
 ] as const;
 
 /** Marks a library as ours, whatever else may be called so. */
@@ -38,6 +40,8 @@ export type FunctionName =
   | 'acquire'
   | 'release'
   | 'abandon'
+  | 'reap_look'
+  | 'reap'
   | 'subscribe'
   | 'unsubscribe'
   | 'ended_look'
@@ -52,13 +56,19 @@ export type FunctionName =
   | 'inbound_release'
   | 'enqueue'
   | 'read'
+  | 'ends'
   | 'ack'
   | 'rec'
   | 'retained_set'
   | 'retained_get'
   | 'retained_scan'
   | 'route_put'
-  | 'route_remove';
+  | 'route_remove'
+  | 'member_join'
+  | 'member_renew'
+  | 'member_bury'
+  | 'member_forget'
+  | 'member_miss';
 
 /** What a library of a version is called. */
 export function libraryName(version: number): string {

@@ -8,6 +8,7 @@ export type Inbound2 = Store['inbound'];
 export type Retained = Store['retained'];
 export type Routes = Store['routes'];
 export type Wills = Store['wills'];
+export type Members = Store['members'];
 
 export type Acquire = Parameters<Sessions['acquire']>[0];
 export type Acquired = Awaited<ReturnType<Sessions['acquire']>>;
@@ -29,3 +30,7 @@ export type Ingress = Parameters<Inbound2['ingress']>[0][number];
 
 export type Route = Parameters<Routes['put']>[0][number];
 export type RouteChange = Parameters<Parameters<Routes['follow']>[0]>[0][number];
+
+export type Member = Parameters<Members['join']>[0];
+export type Renewal = Awaited<ReturnType<Members['renew']>>;
+export type Reaped = Awaited<ReturnType<Members['reap']>>;

@@ -1,9 +1,12 @@
 // What becomes of batches that one call does not hold, and of messages for nobody.
 
+import { StoreUnavailable } from '@skein/broker';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type OpenedStore, openStore } from '../testing/open.ts';
+import { openStore } from '../testing/open.ts';
 import { RedisServer } from '../testing/redis-server.ts';
+import { messageTo, subscribed } from '../testing/subscribed.ts';
 import { EnqueueCall } from './enqueue-call.ts';
+import { Keys } from './keys.ts';
 import type { Claim, Enqueue } from './ports.ts';
 
 let server: RedisServer;
@@ -11,49 +14,6 @@ beforeAll(async () => {
   server = await RedisServer.start();
 });
 afterAll(() => server[Symbol.asyncDispose]());
-
-/** A stored Session that has everything at QoS 1. */
-async function subscribed({ store }: OpenedStore, clientId: string): Promise<Claim> {
-  const { claim } = await store.sessions.acquire({
-    clientId,
-    nonce: clientId,
-    cleanStart: true,
-    sessionExpirySeconds: 100,
-    will: undefined,
-    username: undefined,
-    owner: 'node',
-    receiveMaximum: 10,
-  });
-  await store.sessions.subscribe(claim, [
-    {
-      topicFilter: '#',
-      qos: 1,
-      noLocal: false,
-      retainAsPublished: false,
-      retainHandling: 0,
-      subscriptionIdentifier: 3,
-    },
-  ]);
-  return claim;
-}
-
-function messageTo(claims: readonly Claim[], payload = new Uint8Array(1)): Enqueue {
-  return {
-    message: {
-      topic: 'a',
-      payload,
-      qos: 1,
-      retain: false,
-      properties: undefined,
-      publisherId: 'publisher',
-      expiresAtMs: 0,
-      frames: undefined,
-    },
-    targets: claims.map(({ clientId, generation }) => ({ clientId, generation, topicFilters: ['#'] })),
-    isRefusable: true,
-    uid: undefined,
-  };
-}
 
 describe('enqueue', () => {
   it('refuses one message of a batch, and does not take another, for nobody, for it', async () => {
@@ -81,6 +41,93 @@ describe('enqueue', () => {
     const outcomes = await opened.store.queues.enqueue(batch);
     const seqs = outcomes.map((each) => (each?.[0]?.is === 'queued' ? each[0].entry.seq : undefined));
     expect(seqs).toEqual(batch.map((_, i) => i + 1));
+  });
+});
+
+describe('ends', () => {
+  it('tells where the queues of these Sessions end, and which of them are other connections’ by now', async () => {
+    await using opened = await openStore(server.url, server.newCluster());
+    const { sessions, queues } = opened.store;
+    const claims = await Promise.all(Array.from({ length: 600 }, (_, i) => subscribed(opened, `c${i}`)));
+    await queues.enqueue([messageTo(claims.slice(0, 1)), messageTo(claims.slice(0, 2))]);
+    const [one, two, ...others] = claims as [Claim, Claim, ...Claim[]];
+    await sessions.release({ claim: others[0] as Claim, sessionExpirySeconds: 100, will: 'drop', sentSeq: 0 });
+    const late = { ...two, epoch: two.epoch - 1 };
+    const never = { ...one, generation: 'none' };
+    expect(await queues.ends([one, two, late, never, ...others])).toEqual([
+      3,
+      2,
+      'fenced',
+      'fenced',
+      'fenced',
+      ...others.slice(1).map(() => 1),
+    ]);
+    expect(await queues.ends([])).toEqual([]);
+  });
+});
+
+describe('rule: Unknown outcome, a queue that Redis cannot write', () => {
+  it('refuses what is for it, and everything else is stored in its order', async () => {
+    const cluster = server.newCluster();
+    await using opened = await openStore(server.url, cluster);
+    const { queues } = opened.store;
+    const [first, broken, last] = (await Promise.all(
+      ['first', 'broken', 'last'].map((clientId) => subscribed(opened, clientId)),
+    )) as [Claim, Claim, Claim];
+    const client = server.client();
+    await client.set(new Keys(cluster).queue(broken.clientId, broken.generation), 'no hash');
+    const batch = [
+      messageTo([first, broken, last]),
+      messageTo([broken]),
+      messageTo([]),
+      messageTo([last, broken]),
+      messageTo([first]),
+    ];
+    const seq = (of: number): object => ({ is: 'queued', entry: { seq: of } });
+    expect(await queues.enqueue(batch)).toMatchObject([
+      [seq(1), { is: 'refused' }, seq(1)],
+      [{ is: 'refused' }],
+      [],
+      [seq(2), { is: 'refused' }],
+      [seq(2)],
+    ]);
+    // Nor do the acknowledgements of others wait for it.
+    await queues.ack([first, broken, last].map((claim) => ({ ...claim, seqs: [1] })));
+    await queues.rec([first, broken, last].map((claim) => ({ ...claim, seqs: [2] })));
+    for (const claim of [first, last]) {
+      expect(await queues.read(claim, 1, 10)).toMatchObject({ entries: [], releases: [2], endSeq: 3 });
+    }
+    await client.del(new Keys(cluster).queue(broken.clientId, broken.generation));
+    expect(await queues.enqueue([messageTo([broken])])).toMatchObject([[seq(1)]]);
+    client.disconnect();
+  });
+
+  it('refuses a message as a whole that one more queue has no room for', async () => {
+    const cluster = server.newCluster();
+    await using opened = await openStore(server.url, cluster, { queueFull: 'refuse', queueMaxMessages: 1 });
+    const { queues } = opened.store;
+    const full = await subscribed(opened, 'full');
+    const broken = await subscribed(opened, 'broken');
+    await queues.enqueue([messageTo([full])]);
+    const client = server.client();
+    await client.set(new Keys(cluster).queue(broken.clientId, broken.generation), 'no hash');
+    client.disconnect();
+    expect(await queues.enqueue([messageTo([broken, full]), messageTo([full, broken])])).toEqual([
+      undefined,
+      undefined,
+    ]);
+  });
+
+  it('is not what a store is that has no memory left: that passes', async () => {
+    await using own = await RedisServer.start();
+    await using opened = await openStore(own.url, own.newCluster());
+    const claim = await subscribed(opened, 'lamp');
+    const client = own.client();
+    await client.config('SET', 'maxmemory', '1');
+    await expect(opened.store.queues.enqueue([messageTo([claim])])).rejects.toThrow(StoreUnavailable);
+    await client.config('SET', 'maxmemory', '0');
+    client.disconnect();
+    expect(await opened.store.queues.enqueue([messageTo([claim])])).toMatchObject([[{ is: 'queued' }]]);
   });
 });
 

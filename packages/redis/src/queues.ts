@@ -1,20 +1,22 @@
 // The queues of stored Sessions: the port over functions/enqueue, read, settle.
 //
-// A call carries as many messages and Sessions as it may: every key, generation and filter is a word of its own, since
-// taking blobs apart costs Redis, which has one thread, more than it costs us. What is too much for one call is several,
-// each of them all or nothing, in order.
+// A call carries as many messages and Sessions as it may. What is too much for one call is several, each of them all or
+// nothing, in order.
+//
+// rule: Unknown outcome. What Redis refuses for a reason that passes, or with no answer, is the caller's to repeat. What
+// it refuses having written nothing, and would refuse again, is halved until one message for one Session stands alone:
+// that one is refused, and everybody else goes on.
 
-import type { Message } from '@skein/broker';
-import { decodeEntry, identifiersOf } from './blob.ts';
-import { type Argument, bytesOf, listOf, numberOf, type Reply, textOf } from './calls.ts';
+import { decodeEntry } from './blob.ts';
+import { bytesOf, FunctionFailed, listOf, numberOf, type Reply } from './calls.ts';
 import { EnqueueCall } from './enqueue-call.ts';
-import type { Claim, Enqueue, EnqueueOutcome, Owner, QueueAck, QueueEntry, QueueRead, Queues } from './ports.ts';
+import { outcomesOf } from './enqueue-reply.ts';
+import type { Claim, Enqueue, EnqueueOutcome, QueueAck, QueueEntry, QueueRead, Queues } from './ports.ts';
+import { SettleCall } from './settle-call.ts';
 import type { Surroundings } from './surroundings.ts';
 
-/** Seqs settled in one call. */
-const settledMax = 2000;
-/** Of these, for one Session: what Lua may have on its stack at once. */
-const settledPerSessionMax = 500;
+/** Sessions whose ends one call asks for. */
+const endsMax = 500;
 
 /** Queues in Redis. */
 export class RedisQueues implements Queues {
@@ -29,25 +31,39 @@ export class RedisQueues implements Queues {
     const outcomes: (readonly EnqueueOutcome[] | undefined)[] = [];
     for (const call of EnqueueCall.split(batch)) {
       // One after the other: a message is stored for a Session before those that came after it.
-      for (const outcome of await this.#enqueue(call)) outcomes.push(outcome);
+      for (const outcome of await this.#enqueueOrHalve(call)) outcomes.push(outcome);
     }
     return outcomes;
   }
 
+  async #enqueueOrHalve(call: EnqueueCall): Promise<readonly (readonly EnqueueOutcome[] | undefined)[]> {
+    try {
+      return await this.#enqueue(call);
+    } catch (error) {
+      if (!(error instanceof FunctionFailed)) throw error;
+      const items = call.batch.map(({ item }) => item);
+      const [item] = items as [Enqueue];
+      if (items.length > 1) {
+        const half = Math.ceil(items.length / 2);
+        return [...(await this.enqueue(items.slice(0, half))), ...(await this.enqueue(items.slice(half)))];
+      }
+      const { targets } = item;
+      if (targets.length === 1) return [[{ is: 'refused' }]];
+      const half = Math.ceil(targets.length / 2);
+      const [first] = await this.enqueue([{ ...item, targets: targets.slice(0, half) }]);
+      if (first === undefined) return [undefined];
+      // A queue that is full here refuses the message, though others may have it by now, as with two calls.
+      const [second] = await this.enqueue([{ ...item, targets: targets.slice(half) }]);
+      return [second === undefined ? undefined : [...first, ...second]];
+    }
+  }
+
   async #enqueue(call: EnqueueCall): Promise<(readonly EnqueueOutcome[] | undefined)[]> {
+    if (call.sessionCount === 0) return call.batch.map(() => []);
     const { calls, keys, limits, nowMs } = this.#around;
     for (let withTimes = call.hasExpiry; ; withTimes = true) {
-      const reply = listOf(
-        await calls.call('enqueue', call.keys(keys, withTimes), [
-          nowMs(),
-          limits.queueMaxMessages,
-          limits.queueMaxBytes,
-          limits.queueFull,
-          withTimes ? 1 : 0,
-          ...call.args,
-        ]),
-      );
-      if (reply.length === 3) return outcomesOf(call.batch, reply);
+      const reply = listOf(await calls.send(call.frame(calls, keys, limits, nowMs(), withTimes)));
+      if (reply.length > 1) return outcomesOf(call, reply);
       if (withTimes) throw new Error('enqueue asked for keys that it had');
     }
   }
@@ -56,13 +72,13 @@ export class RedisQueues implements Queues {
   async read(claim: Claim, fromSeq: number, limit: number): Promise<QueueRead | 'fenced'> {
     const { calls, keys, nowMs } = this.#around;
     const { clientId, generation, epoch } = claim;
-    const reply = await calls.call('read', settleKeys(keys, clientId, generation), [
-      nowMs(),
-      generation,
-      epoch,
-      fromSeq,
-      limit,
-    ]);
+    const named = [
+      keys.session(clientId),
+      keys.queue(clientId, generation),
+      keys.releases(clientId, generation),
+      keys.times(clientId, generation),
+    ];
+    const reply = await calls.call('read', named, [nowMs(), generation, epoch, fromSeq, limit]);
     if (reply === null) return 'fenced';
     const [nextSeq, endSeq, expired, releases, ...flat] = listOf(reply);
     const entries: QueueEntry[] = [];
@@ -86,89 +102,41 @@ export class RedisQueues implements Queues {
     return this.#settle('rec', recs);
   }
 
-  async #settle(name: 'ack' | 'rec', settled: readonly QueueAck[]): Promise<void> {
+  /** @inheritdoc */
+  async ends(claims: readonly Claim[]): Promise<readonly (number | 'fenced')[]> {
     const { calls, keys } = this.#around;
     const under: Promise<Reply>[] = [];
-    let named: string[] = [];
-    let args: Argument[] = [];
-    let seqs = 0;
-    const send = (): void => {
-      if (named.length > 0) under.push(calls.call(name, named, args));
-      named = [];
-      args = [];
-      seqs = 0;
-    };
-    for (const { clientId, generation, seqs: all } of settled) {
-      for (let at = 0; at < all.length; at += settledPerSessionMax) {
-        const some = all.slice(at, at + settledPerSessionMax);
-        named.push(...settleKeys(keys, clientId, generation));
-        args.push(generation, some.length, ...some);
-        seqs += some.length;
-        if (seqs >= settledMax) send();
-      }
+    for (let at = 0; at < claims.length; at += endsMax) {
+      const some = claims.slice(at, at + endsMax);
+      const named = some.map(({ clientId }) => keys.session(clientId));
+      under.push(
+        calls.call(
+          'ends',
+          named,
+          some.flatMap(({ generation, epoch }) => [generation, epoch]),
+        ),
+      );
     }
-    send();
-    await Promise.all(under);
+    const replies = await Promise.all(under);
+    return replies.flatMap((reply) => listOf(reply).map((end) => (numberOf(end) < 0 ? 'fenced' : numberOf(end))));
   }
-}
 
-function settleKeys(keys: Surroundings['keys'], clientId: string, generation: string): string[] {
-  return [
-    keys.session(clientId),
-    keys.queue(clientId, generation),
-    keys.releases(clientId, generation),
-    keys.times(clientId, generation),
-  ];
-}
-
-/** What enqueue answers: owners, identifiers, and a code for each message and target with what belongs to it. */
-function outcomesOf(batch: EnqueueCall['batch'], reply: readonly Reply[]): (readonly EnqueueOutcome[] | undefined)[] {
-  const [ownerWords, names, codes] = reply.map(listOf) as [readonly Reply[], readonly Reply[], readonly number[]];
-  const owners: (Owner | undefined)[] = [];
-  for (let at = 0; at < ownerWords.length; at += 2) {
-    const node = textOf(ownerWords[at]);
-    owners.push(node === '' ? undefined : { node, epoch: numberOf(ownerWords[at + 1]) });
+  async #settle(name: 'ack' | 'rec', settled: readonly QueueAck[]): Promise<void> {
+    await Promise.all(Array.from(SettleCall.split(name, settled), (call) => this.#settleOrHalve(name, call)));
   }
-  const identifiers = [undefined, ...names.map((name) => identifiersOf(textOf(name)))];
-  let at = 0;
-  const next = (): number => codes[at++] as number;
-  const entryOf = (message: Message, seq: number): QueueEntry => {
-    const flags = next();
-    const subscriptionIdentifiers = identifiers[next()];
-    return { seq, message, qos: (flags & 3) as QueueEntry['qos'], retain: flags >= 4, subscriptionIdentifiers };
-  };
-  const outcomeOf = (message: Message, owner: Owner | undefined): EnqueueOutcome => {
-    const code = next();
-    switch (code) {
-      case 1: {
-        const seq = next();
-        const sentSeq = next();
-        const dropped = next();
-        const expired = next();
-        return { is: 'queued', entry: entryOf(message, seq), owner, sentSeq, dropped, expired };
-      }
-      case 2:
-        return { is: 'qos0', entry: entryOf(message, 0), owner };
-      case 3:
-        return { is: 'duplicate', owner };
-      case 4:
-        return { is: 'no_subscription' };
-      case 5:
-        return { is: 'no_session' };
-      case 6:
-        return { is: 'skipped' };
-      case 7:
-        return { is: 'full', expired: next() };
-      default:
-        throw new Error(`enqueue answered ${code}, which means nothing`);
+
+  async #settleOrHalve(name: 'ack' | 'rec', call: SettleCall): Promise<void> {
+    const { calls, keys } = this.#around;
+    try {
+      await calls.send(call.frame(calls, keys));
+    } catch (error) {
+      if (!(error instanceof FunctionFailed)) throw error;
+      const { settled } = call;
+      // A queue that takes no acknowledgement gives no message either; the others' must not wait for it.
+      if (settled.length === 1) return;
+      const half = Math.ceil(settled.length / 2);
+      await this.#settle(name, settled.slice(0, half));
+      await this.#settle(name, settled.slice(half));
     }
-  };
-  return batch.map(({ message, sessions }) => {
-    if (sessions.length === 0) return []; // no code stands for it; the next one is the next message's
-    if (codes[at] === 0) {
-      at++;
-      return undefined;
-    }
-    return sessions.map((session) => outcomeOf(message, owners[session]));
-  });
+  }
 }

@@ -13,7 +13,7 @@ import { StoreUnavailable } from '@skein/broker';
 import type { Redis } from 'ioredis';
 import { listOf, numberOf, type Reply, textOf } from './calls.ts';
 import type { Keys } from './keys.ts';
-import type { RouteChange } from './ports.ts';
+import type { Route, RouteChange } from './ports.ts';
 
 /** How long a read of the log waits for a change, in milliseconds; then the checksum is compared. */
 export const logWaitMs = 2000;
@@ -34,11 +34,17 @@ export interface ReplicaSurroundings {
   resynced(reason: string): void;
 }
 
+/** A route as the table holds it: the Client Identifier of a Session, or the marks of a node; and its version. */
+interface Held {
+  readonly bears: string;
+  readonly version: number;
+}
+
 /** A copy of the table of routes. */
 export class RouteReplica {
   readonly #around: ReplicaSurroundings;
-  /** By filter and generation. */
-  #routes = new Map<string, { readonly clientId: string; readonly version: number }>();
+  /** By filter and destination. */
+  #routes = new Map<string, Held>();
   readonly #followers: Follower[] = [];
   #version = 0;
   #sum: [number, number] = [0, 0];
@@ -68,8 +74,8 @@ export class RouteReplica {
       this.#begun = undefined;
       throw new StoreUnavailable('the routes cannot be read', { cause: error });
     }
-    const all = Array.from(this.#routes, ([route, { clientId, version }]) =>
-      changeOf(route, clientId, true, Math.min(version, this.#version)),
+    const all = Array.from(this.#routes, ([route, { bears, version }]) =>
+      changeOf(route, bears, true, Math.min(version, this.#version)),
     );
     if (all.length > 0) changed(all.sort((a, b) => a.version - b.version));
     this.#followers.push(changed);
@@ -130,14 +136,14 @@ export class RouteReplica {
       const [id, fields] = listOf(entry);
       const version = Number(textOf(id).split('-')[0]);
       const [sign, value] = listOf(fields).map(textOf);
-      const [topicFilter = '', generation = '', clientId = ''] = (value ?? '').split('\0');
+      const [topicFilter, destination, bears = ''] = (value ?? '').split('\0');
       if (version <= this.#version) continue;
       if (version !== this.#version + changes.length + 1) {
         this.#apply(changes);
         this.distrust(`changes before version ${version} are gone from the log`);
         return;
       }
-      changes.push({ topicFilter, generation, clientId, present: sign === '+', version });
+      changes.push(changeOf(`${topicFilter}\0${destination}`, bears, sign === '+', version));
     }
     this.#apply(changes);
   }
@@ -175,31 +181,31 @@ export class RouteReplica {
       await this.#around.raise(this.#version);
       version = await this.#storeVersion();
     }
-    const routes = new Map<string, { readonly clientId: string; readonly version: number }>();
+    const routes = new Map<string, Held>();
     let cursor = '0';
     do {
       const reply = listOf((await tail.callBuffer('HSCAN', keys.routes, cursor, 'COUNT', pageMax)) as Reply);
       cursor = textOf(reply[0]);
       const flat = listOf(reply[1]);
       for (let at = 0; at < flat.length; at += 2) {
-        const [put = '', clientId = ''] = textOf(flat[at + 1]).split('\0');
-        routes.set(textOf(flat[at]), { clientId, version: Number(put) });
+        const [put, bears = ''] = textOf(flat[at + 1]).split('\0');
+        routes.set(textOf(flat[at]), { bears, version: Number(put) });
       }
     } while (cursor !== '0');
 
     const before = this.#routes;
     const changes: RouteChange[] = [];
-    for (const [route, { clientId, version: put }] of routes) {
-      if (before.get(route)?.version !== put) changes.push(changeOf(route, clientId, true, Math.min(put, version)));
+    for (const [route, { bears, version: put }] of routes) {
+      if (before.get(route)?.version !== put) changes.push(changeOf(route, bears, true, Math.min(put, version)));
     }
     changes.sort((a, b) => a.version - b.version);
-    for (const [route, { clientId }] of before) {
-      if (!routes.has(route)) changes.push(changeOf(route, clientId, false, version));
+    for (const [route, { bears }] of before) {
+      if (!routes.has(route)) changes.push(changeOf(route, bears, false, version));
     }
     this.#routes = routes;
     this.#version = version;
     this.#sum = [0, 0];
-    for (const [route, { version: put }] of routes) this.#fold(route, put);
+    for (const [route, held] of routes) this.#fold(route, held);
     this.#tell(changes);
   }
 
@@ -210,17 +216,18 @@ export class RouteReplica {
   }
 
   #apply(changes: readonly RouteChange[]): void {
-    for (const { topicFilter, generation, clientId, present, version } of changes) {
-      const route = `${topicFilter}\0${generation}`;
+    for (const change of changes) {
+      const route = nameOf(change);
       const before = this.#routes.get(route);
-      if (before !== undefined) this.#fold(route, before.version);
-      if (present) {
-        this.#fold(route, version);
-        this.#routes.set(route, { clientId, version });
+      if (before !== undefined) this.#fold(route, before);
+      if (change.present) {
+        const held = { bears: bearsOf(change), version: change.version };
+        this.#fold(route, held);
+        this.#routes.set(route, held);
       } else {
         this.#routes.delete(route);
       }
-      this.#version = version;
+      this.#version = change.version;
     }
     this.#tell(changes);
   }
@@ -230,9 +237,9 @@ export class RouteReplica {
     for (const changed of this.#followers) changed(changes);
   }
 
-  /** Takes a route into the checksum, or out of it, as the functions do. */
-  #fold(route: string, version: number): void {
-    const digest = hash('sha1', `${route}\0${version}`, 'buffer');
+  /** Takes a route and all that is stored of it into the checksum, or out of it, as the functions do. */
+  #fold(route: string, { bears, version }: Held): void {
+    const digest = hash('sha1', `${route}\0${version}\0${bears}`, 'buffer');
     this.#sum[0] ^= digest.readInt32BE(0);
     this.#sum[1] ^= digest.readInt32BE(4);
   }
@@ -249,9 +256,21 @@ export class RouteReplica {
   }
 }
 
-function changeOf(route: string, clientId: string, present: boolean, version: number): RouteChange {
-  const [topicFilter = '', generation = ''] = route.split('\0');
-  return { topicFilter, clientId, generation, present, version };
+/** As the table names a route. U+0000 can stand neither in a filter nor in a name [MQTT-1.5.4-2]; a generation has no `@`. */
+export function nameOf(route: Route): string {
+  return `${route.topicFilter}\0${'node' in route ? `@${route.node}` : route.generation}`;
+}
+
+/** What a route bears in the table. */
+export function bearsOf(route: Route): string {
+  return 'node' in route ? `${route.marks}` : route.clientId;
+}
+
+/** A change, by what the table holds of a route. */
+export function changeOf(name: string, bears: string, present: boolean, version: number): RouteChange {
+  const [topicFilter = '', destination = ''] = name.split('\0');
+  if (!destination.startsWith('@')) return { topicFilter, clientId: bears, generation: destination, present, version };
+  return { topicFilter, node: destination.slice(1), marks: present ? Number(bears) : 0, present, version };
 }
 
 function hexOf(sum: readonly [number, number]): string {

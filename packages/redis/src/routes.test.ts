@@ -1,3 +1,4 @@
+import { mark } from '@skein/broker';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openStore } from '../testing/open.ts';
 import { RedisServer } from '../testing/redis-server.ts';
@@ -18,16 +19,16 @@ function route(topicFilter: string, clientId = 'lamp') {
 /** A copy of the table as a follower is told of it. */
 async function follow(routes: Routes): Promise<{ readonly now: () => string[]; readonly changes: RouteChange[] }> {
   const changes: RouteChange[] = [];
-  const present = new Set<string>();
+  const present = new Map<string, string>();
   await routes.follow((told) => {
     for (const change of told) {
       changes.push(change);
-      const name = `${change.topicFilter} ${change.clientId}`;
-      if (change.present) present.add(name);
+      const name = `${change.topicFilter} ${'node' in change ? change.node : change.clientId}`;
+      if (change.present) present.set(name, 'node' in change ? `${name} ${change.marks}` : name);
       else present.delete(name);
     }
   });
-  return { now: () => [...present].sort(), changes };
+  return { now: () => [...present.values()].sort(), changes };
 }
 
 describe('rule: Read-index, over several nodes', () => {
@@ -48,7 +49,7 @@ describe('rule: Read-index, over several nodes', () => {
     const versions = Array.from({ length: last }, (_, i) => i + 1);
     for (const { changes } of tables) expect(changes.map(({ version }) => version)).toEqual(versions);
 
-    const gone = tables[0]?.changes.filter(({ clientId }) => clientId === 'door') ?? [];
+    const gone = tables[0]?.changes.filter((change) => 'clientId' in change && change.clientId === 'door') ?? [];
     await one.store.routes.removeIf(gone);
     await expect.poll(() => tables[1]?.now().length, deadline).toBe(100);
     expect(tables[0]?.now()).toEqual(tables[1]?.now());
@@ -62,6 +63,74 @@ describe('rule: Read-index, over several nodes', () => {
     const { now, changes } = await follow(late.store.routes);
     expect(now()).toHaveLength(3000);
     expect(changes.map(({ version }) => version)).toEqual(Array.from({ length: 3000 }, (_, i) => i + 1));
+  });
+});
+
+describe('rule: Marks, over several nodes', () => {
+  it('every node is told which marks a route bears after each change of any of them', async () => {
+    const cluster = server.newCluster();
+    await using one = await openStore(server.url, cluster);
+    await using other = await openStore(server.url, cluster);
+    const tables = [await follow(one.store.routes), await follow(other.store.routes)];
+    const lamp = { topicFilter: 'a', node: 'one:1', marks: mark.any };
+    await one.store.routes.put([lamp]);
+    const put = await other.store.routes.put([{ ...lamp, marks: mark.volatile }, route('a')]);
+    await one.store.routes.removeIf([{ ...lamp, version: put - 1 }]);
+    const last = await one.store.routes.version();
+    await other.store.routes.removeIf([{ ...lamp, marks: mark.volatile, version: last }]);
+    for (const { changes } of tables) await expect.poll(() => changes.length, deadline).toBe(5);
+    const marks = [1, 3, 0, 2, 0];
+    for (const { changes, now } of tables) {
+      expect(changes.map((change) => ('node' in change ? change.marks : 0))).toEqual(marks);
+      expect(changes.map(({ version }) => version)).toEqual([1, 2, 3, 4, 5]);
+      expect(changes.map(({ present }) => present)).toEqual([true, true, true, true, false]);
+      expect(now()).toEqual(['a lamp']);
+    }
+    expect(one.events.concat(other.events)).toEqual([]);
+  });
+
+  it('a node that comes later finds the marks, and its checksum agrees', async () => {
+    const cluster = server.newCluster();
+    await using one = await openStore(server.url, cluster);
+    await one.store.routes.put([
+      { topicFilter: 'a', node: 'one:1', marks: mark.any },
+      { topicFilter: 'a', node: 'one:1', marks: mark.volatile },
+      { topicFilter: 'b', node: 'two:2', marks: mark.volatile },
+      route('a'),
+    ]);
+    await using late = await openStore(server.url, cluster);
+    const { now } = await follow(late.store.routes);
+    expect(now()).toEqual(['a lamp', 'a one:1 3', 'b two:2 2']);
+    // When nothing has come for a while it compares the checksum, and goes on only then.
+    const client = server.client();
+    await client.config('RESETSTAT');
+    await expect.poll(() => client.info('commandstats'), deadline).toContain('cmdstat_mget');
+    client.disconnect();
+    await one.store.routes.put([route('c')]);
+    await expect.poll(now, deadline).toContain('c lamp');
+    expect(late.events).toEqual([]);
+  });
+
+  it('a change of marks alone is found, where the log has been cut and where a copy differs', async () => {
+    const cluster = server.newCluster();
+    await using one = await openStore(server.url, cluster);
+    await using other = await openStore(server.url, cluster);
+    const { now, changes } = await follow(one.store.routes);
+    const lamp = { topicFilter: 'a', node: 'one:1', marks: mark.any };
+    await one.store.routes.put([lamp]);
+    const client = server.client();
+    // As if it had been away while the log ran over.
+    await client
+      .multi()
+      .incrby(`${cluster}:rv:{routes}`, 5)
+      .hset(`${cluster}:rt:{routes}`, 'a\0@one:1', '5\x003')
+      .xtrim(`${cluster}:rl:{routes}`, 'MAXLEN', 0)
+      .exec();
+    await other.store.routes.put([{ ...lamp, topicFilter: 'b' }]);
+    await expect.poll(now, deadline).toEqual(['a one:1 3', 'b one:1 1']);
+    expect(changes.map(({ version }) => version)).toEqual([1, 5, 7]);
+    expect(one.events).toContainEqual({ is: 'routes_resynced', reason: expect.stringContaining('gone from the log') });
+    client.disconnect();
   });
 });
 

@@ -4,7 +4,7 @@ import { StoreUnavailable } from '@skein/broker';
 import type { Redis } from 'ioredis';
 import { listOf, numberOf, textOf } from './calls.ts';
 import type { Route, RouteChange, Routes } from './ports.ts';
-import { RouteReplica } from './route-replica.ts';
+import { bearsOf, changeOf, nameOf, RouteReplica } from './route-replica.ts';
 import type { Surroundings } from './surroundings.ts';
 
 /** Routes put or removed in one call. */
@@ -39,12 +39,13 @@ export class RedisRoutes implements Routes {
   }
 
   async #put(routes: readonly Route[]): Promise<void> {
-    const words = routes.flatMap((route) => [nameOf(route), route.clientId]);
-    const reply = await this.#around.calls.call('route_put', this.#keys(), [this.#seen, ...words]);
-    const version = numberOf(reply);
+    const { calls, nowMs } = this.#around;
+    const words = routes.flatMap((route) => [nameOf(route), bearsOf(route)]);
+    const [last, ...bears] = listOf(await calls.call('route_put', this.#keys(), [nowMs(), this.#seen, ...words]));
+    const version = numberOf(last);
     this.#seen = Math.max(this.#seen, version);
     this.#replica.made(
-      routes.map((route, i) => ({ ...plain(route), present: true, version: version - routes.length + i + 1 })),
+      routes.map((route, i) => changeOf(nameOf(route), textOf(bears[i]), true, version - routes.length + i + 1)),
     );
   }
 
@@ -54,12 +55,13 @@ export class RedisRoutes implements Routes {
   }
 
   async #remove(routes: readonly (Route & { readonly version: number })[]): Promise<void> {
-    const words = routes.flatMap((route) => [nameOf(route), `${route.version}`]);
-    const versions = listOf(await this.#around.calls.call('route_remove', this.#keys(), words)).map(numberOf);
+    const words = routes.flatMap((route) => [nameOf(route), `${route.version}`, 'node' in route ? route.marks : '']);
+    const reply = listOf(await this.#around.calls.call('route_remove', this.#keys(), words));
     const changes: RouteChange[] = [];
     for (const [i, route] of routes.entries()) {
-      const version = versions[i] as number;
-      if (version > 0) changes.push({ ...plain(route), present: false, version });
+      const version = numberOf(reply[i * 2]);
+      const left = textOf(reply[i * 2 + 1]);
+      if (version > 0) changes.push(changeOf(nameOf(route), left === '' ? bearsOf(route) : left, left !== '', version));
     }
     this.#seen = Math.max(this.#seen, changes.at(-1)?.version ?? 0);
     this.#replica.made(changes);
@@ -102,13 +104,4 @@ export class RedisRoutes implements Routes {
     const { routes, routesVersion, routesChecksum, routesLog } = this.#around.keys;
     return [routes, routesVersion, routesChecksum, routesLog];
   }
-}
-
-/** As the table names a route. U+0000 can stand neither in a filter nor in a Client Identifier [MQTT-1.5.4-2]. */
-function nameOf({ topicFilter, generation }: Route): string {
-  return `${topicFilter}\0${generation}`;
-}
-
-function plain({ topicFilter, clientId, generation }: Route): Route {
-  return { topicFilter, clientId, generation };
 }

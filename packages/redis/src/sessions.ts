@@ -75,8 +75,9 @@ export class RedisSessions implements Sessions {
   /** @inheritdoc */
   async release({ claim, sessionExpirySeconds, will, sentSeq }: Release): Promise<Released | 'fenced'> {
     const { clientId, generation, epoch } = claim;
-    const reply = await this.#around.calls.call('release', this.#keysOf(clientId, generation), [
-      this.#around.nowMs(),
+    const { calls, keys, nowMs } = this.#around;
+    const reply = await calls.call('release', keys.ownership(clientId, generation), [
+      nowMs(),
       clientId,
       generation,
       epoch,
@@ -146,23 +147,16 @@ export class RedisSessions implements Sessions {
     args: readonly Argument[],
     firstGuess: string,
   ): Promise<Reply> {
-    const { calls, nowMs } = this.#around;
+    const { calls, keys, nowMs } = this.#around;
     let guess = firstGuess;
     for (let attempt = 0; attempt < attemptsMax; attempt++) {
-      const keys = this.#keysOf(clientId, guess === '' ? undefined : guess);
-      const reply = await calls.call(name, keys, [nowMs(), ...args, guess]);
+      const named = keys.ownership(clientId, guess === '' ? undefined : guess);
+      const reply = await calls.call(name, named, [nowMs(), ...args, guess]);
       const [first, actual] = listOf(reply);
       if (!Buffer.isBuffer(first) || textOf(first) !== 'RETRY') return reply;
       guess = textOf(actual);
     }
     throw new Error(`the Session of ${clientId} changed hands ${attemptsMax} times while it was acquired`);
-  }
-
-  #keysOf(clientId: string, generation: string | undefined): string[] {
-    const { keys } = this.#around;
-    const { bucket, expiries, willsDue, willsClaimed, wills, ended } = keys.bucketOf(clientId);
-    const named = [keys.session(clientId), bucket, expiries, willsDue, willsClaimed, wills, ended];
-    return generation === undefined ? named : [...named, ...keys.generation(clientId, generation)];
   }
 
   #remember(clientId: string, generation: string): void {

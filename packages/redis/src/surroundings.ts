@@ -17,7 +17,7 @@ export interface Surroundings {
   readonly keys: Keys;
   readonly limits: StoreLimits;
   readonly random: Random;
-  /** The time that functions are given: 0 for the server's own clock. */
+  /** The time that functions are given, as they take it (functions/time.lua). */
   readonly nowMs: () => number;
   /** When buckets are worth a look for Sessions that end. */
   readonly endings: Looks;

@@ -4,7 +4,7 @@ import type { Message } from '@skein/broker';
 import type { QoS, Will } from '@skein/protocol';
 // biome-ignore lint/correctness/noUndeclaredDependencies: only tests come here, and the workspace has it for them
 import fc from 'fast-check';
-import type { StoredSubscription } from '../src/ports.ts';
+import type { Route, StoredSubscription } from '../src/ports.ts';
 
 /** Who may own a Session. */
 export const nodes: readonly string[] = ['node-a', 'node-b'];
@@ -75,6 +75,15 @@ const acquire = kind('acquire', {
 const subscribe = kind('subscribe', { claim, subscriptions: fc.array(subscription, { minLength: 1, maxLength: 3 }) });
 const read = kind('read', { claim, from: fc.nat({ max: 8 }), limit: fc.integer({ min: 1, max: 4 }) });
 
+const member = fc.nat({ max: 1 });
+const routed = fc.record({
+  filter: fc.constantFrom('a', 'b'),
+  to: fc.constantFrom('@node-a', '@node-b', 'g0', 'g1'),
+  marks: fc.integer({ min: 1, max: 3 }),
+  /** A removal that was decided before the last change. */
+  stale: fc.constantFrom(false, false, false, true),
+});
+
 /** Any command; what fills and drains queues comes most often. */
 export const commands = fc.oneof(
   { weight: 4, arbitrary: acquire },
@@ -108,11 +117,37 @@ export const commands = fc.oneof(
   { weight: 2, arbitrary: kind('retain', { messages: fc.array(message, { minLength: 1, maxLength: 3 }) }) },
   { weight: 1, arbitrary: kind('match', { filter }) },
   { weight: 1, arbitrary: kind('count', {}) },
+  { weight: 1, arbitrary: kind('ends', { claims: fc.array(claim, { maxLength: 3 }) }) },
+  {
+    weight: 4,
+    arbitrary: kind('member', {
+      what: fc.constantFrom<'join' | 'renew' | 'bury' | 'forget' | 'miss'>('join', 'renew', 'bury', 'forget', 'miss'),
+      node: member,
+      renewals: fc.nat({ max: 2 }),
+    }),
+  },
+  { weight: 2, arbitrary: kind('reap', { node: member }) },
+  {
+    weight: 3,
+    arbitrary: kind('route', {
+      what: fc.constantFrom<'put' | 'remove'>('put', 'remove'),
+      routes: fc.array(routed, { minLength: 1, maxLength: 4 }),
+    }),
+  },
   { weight: 3, arbitrary: kind('advance', { ms: fc.constantFrom(100, 500, 2500, 11_000, 301_000) }) },
 );
 
 /** One command. */
 export type Command = typeof commands extends fc.Arbitrary<infer Each> ? Each : never;
+
+/** A route as a command describes it. */
+export function routeOf({ filter: topicFilter, to, marks }: RouteOf): Route {
+  return to.startsWith('@')
+    ? { topicFilter, node: to.slice(1), marks }
+    : { topicFilter, clientId: `c-${to}`, generation: to };
+}
+
+type RouteOf = typeof routed extends fc.Arbitrary<infer Each> ? Each : never;
 
 /** A message as a command describes it. */
 export function messageOf(of: MessageOf, nowMs: number): Message {

@@ -13,9 +13,20 @@ export interface OpenedStore extends AsyncDisposable {
   happened(kind: RedisStoreEvent['is']): Promise<RedisStoreEvent>;
 }
 
+/** What else may matter. */
+export interface OpenOptions {
+  readonly clock?: ManualClock;
+  /** Whose clock says what time it is: that clock (default), or the server's, as in production. */
+  readonly time?: 'server' | 'clock';
+}
+
 /** Opens a store that lives by a clock of its own. */
-export async function openStore(url: string, cluster: string, limits: Partial<Limits> = {}): Promise<OpenedStore> {
-  const clock = new ManualClock();
+export async function openStore(
+  url: string,
+  cluster: string,
+  limits: Partial<Limits> = {},
+  { clock = new ManualClock(), time = 'clock' }: OpenOptions = {},
+): Promise<OpenedStore> {
   const events: RedisStoreEvent[] = [];
   let waiting: (() => void)[] = [];
   const store = await openRedisStore({
@@ -30,7 +41,7 @@ export async function openStore(url: string, cluster: string, limits: Partial<Li
       waiting = [];
       for (const resolve of told) resolve();
     },
-    time: 'clock',
+    time,
   });
   return {
     store,
