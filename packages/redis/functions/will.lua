@@ -5,7 +5,7 @@
 -- Beside each Will, `w` holds for each Client the list of its Wills, oldest first: '<epoch>.<generation>,…'.
 
 --- How long a claimed Will is left to whoever claimed it, in milliseconds.
-local will_lease_ms = 10000
+local will_lease_ms = 4000
 
 --- Names a Will for ever: one connection has one.
 local function will_id(client_id, generation, epoch)

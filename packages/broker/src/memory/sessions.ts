@@ -17,7 +17,7 @@ import type {
 import { type ConnectionKey, type MemoryState, neverExpires, type PendingWill, type SessionRecord } from './state.ts';
 
 /** How long whoever claims a Will has to publish it. */
-const claimMs = 10_000;
+const claimMs = 4000;
 /** Most entries an owned Session is reserved ahead. */
 const reserveMax = 32;
 /** Most Sessions that one reap lets go of. */
