@@ -135,7 +135,8 @@ export class Broker {
     const { cluster, routes } = this.ports;
     cluster?.peers.start(new Inbox(this));
     await this.membership?.join();
-    await routes.follow((changes) => this.#follow(changes));
+    await routes.follow((changes, version) => this.#follow(changes, version));
+    await this.membership?.begin();
     this.#sweeper.start();
     if (cluster === undefined) return;
     this.#marks?.start();
@@ -143,9 +144,9 @@ export class Broker {
   }
 
   /** Takes over changes of routes; one that leads to a node nobody knows has a newcomer behind it. */
-  #follow(changes: readonly RouteChange[]): void {
+  #follow(changes: readonly RouteChange[], version: number): void {
     if (this.#isHalted) return;
-    this.router.apply(changes);
+    this.router.apply(changes, version);
     const { membership } = this;
     if (membership === undefined) return;
     const isStrange = (change: RouteChange): boolean =>

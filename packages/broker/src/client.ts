@@ -366,6 +366,11 @@ export class Client {
       this.fail(error);
       return;
     }
+    // A broker that has stopped gives up what it cannot store.
+    if (error instanceof StoreUnavailable && this.#broker.persistence.stopped) {
+      this.lost('store_unavailable');
+      return;
+    }
     this.#broker.ports.observer.observe({ is: 'internal_error', where, error });
     this.evict(ReasonCode.implementationSpecificError, 'internal_error');
   }

@@ -75,7 +75,7 @@ class Trial {
 
   static async open(): Promise<Trial> {
     const trial = new Trial();
-    await trial.store.routes.follow((changes) => trial.router.apply(changes));
+    await trial.store.routes.follow((changes, version) => trial.router.apply(changes, version));
     return trial;
   }
 

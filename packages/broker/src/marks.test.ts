@@ -33,7 +33,7 @@ class Trial {
   static async start(): Promise<Trial> {
     const trial = new Trial();
     trial.router.interest = trial.marks;
-    await trial.behind.routes.follow((changes) => trial.router.apply(changes));
+    await trial.behind.routes.follow((changes, version) => trial.router.apply(changes, version));
     trial.marks.start();
     return trial;
   }

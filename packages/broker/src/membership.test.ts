@@ -62,8 +62,8 @@ class Node {
   }
 
   async join(): Promise<void> {
-    await this.#store.routes.follow((changes) => this.router.apply(changes));
-    const joined = this.membership.join();
+    await this.#store.routes.follow((changes, version) => this.router.apply(changes, version));
+    const joined = this.membership.join().then(() => this.membership.begin());
     await this.around.clock.settle();
     await joined;
   }
@@ -296,7 +296,7 @@ describe('two nodes of one name', () => {
     const [first] = (await trial.nodes('a')) as [Node];
     first.membership.stop();
     const second = trial.node('a', 2);
-    const joined = second.membership.join();
+    const joined = second.membership.join().then(() => second.membership.begin());
     await trial.around.clock.advance(3500);
     await joined;
     await trial.around.clock.advance(1000);
@@ -309,10 +309,13 @@ describe('two nodes of one name', () => {
   it('of two that start at the same time one is refused', async () => {
     const trial = new Trial();
     const joined = [trial.node('a', 1), trial.node('a', 2)].map((node) =>
-      node.membership.join().then(
-        () => 'in',
-        (error: unknown) => error instanceof NodeIdTaken && 'refused',
-      ),
+      node.membership
+        .join()
+        .then(() => node.membership.begin())
+        .then(
+          () => 'in',
+          (error: unknown) => error instanceof NodeIdTaken && 'refused',
+        ),
     );
     await trial.around.clock.advance(4000);
     expect((await Promise.all(joined)).sort()).toEqual(['in', 'refused']);

@@ -122,7 +122,7 @@ export class Membership {
   }
 
   /**
-   * Enters the register, and learns who else is there.
+   * Enters the register.
    *
    * @throws NodeIdTaken
    * @throws StoreUnavailable
@@ -132,6 +132,15 @@ export class Membership {
     this.#lastRenewedMs = this.#steadySinceMs = clock.monotonicMs();
     await members.join(cluster.self);
     await this.#refuseTwins();
+  }
+
+  /**
+   * Learns who else is there, and minds them from now on. Called when the routes are known: those of the dead are to be
+   * taken away.
+   *
+   * @throws StoreUnavailable
+   */
+  async begin(): Promise<void> {
     await this.refresh();
     this.#tick();
   }

@@ -335,8 +335,12 @@ export interface Routes {
   removeIf(routes: readonly (Route & { readonly version: number })[]): Promise<void>;
   /** The version of the table, read after this was called. */
   version(): Promise<number>;
-  /** Tells all routes there are, then every change, in order of version. Resolves when all there are have been told. */
-  follow(changed: (changes: readonly RouteChange[]) => void): Promise<void>;
+  /**
+   * Tells all routes there are, then every change, in order of version; and how new the copy is with that: at first
+   * that may be newer than any route in it, since what was changed last may be gone. Resolves when all there are have
+   * been told.
+   */
+  follow(changed: (changes: readonly RouteChange[], version: number) => void): Promise<void>;
 }
 
 // Wills --------------------------------------------------------------------------------------------------------------

@@ -138,15 +138,15 @@ export class Router {
     this.#stale(subscription.topicFilter);
   }
 
-  /** Takes over changes of the table of routes. */
-  apply(changes: readonly RouteChange[]): void {
+  /** Takes over changes of the table of routes. @param version how new this copy is with them */
+  apply(changes: readonly RouteChange[], version: number = changes.at(-1)?.version ?? 0): void {
     for (const change of changes) {
       if ('node' in change) this.#applyNode(change);
       else this.#applySession(change);
-      this.#routesVersion = Math.max(this.#routesVersion, change.version);
     }
-    this.#waiting = this.#waiting.filter(({ version, resolve }) => {
-      if (version > this.#routesVersion) return true;
+    this.#routesVersion = Math.max(this.#routesVersion, version);
+    this.#waiting = this.#waiting.filter(({ version: wanted, resolve }) => {
+      if (wanted > this.#routesVersion) return true;
       resolve();
       return false;
     });

@@ -33,8 +33,6 @@ local entry_format = 16
 local plain_heads = {
   [0] = '\16\0', '\17\0', '\18\0', '\19\0', '\20\0', '\21\0', '\22\0', '\23\0',
 }
---- Later than anything expires: the earliest expiry where t may hold entries that no time will remove any more.
-local never_ms = 9e14
 --- Numbers packed by one call: what Lua may have on its stack at once.
 local packed_max = 200
 
@@ -57,41 +55,42 @@ local function opened(keys, at, has_t, has_d)
     s = s, u = keys[at + 1], q = q, t = t, d = d, is_owned = owner ~= '', count = count,
     first = next_seq, next_seq = next_seq, head = head, sent = sent, bytes = bytes, releases = releases,
     last_release = last_release, reserve = reserve, earliest = earliest,
-    -- Options by number of the filter; entries to be stored: seq, entry, seq, entry …, from seq `first` on.
-    options = {}, entries = {}, changed = false,
-    -- With the first of each: expiring (seq → ms), gone (those in the store), is_gone (seq → true), seen, uids.
+    -- To be stored: seq, entry, seq, entry …, from seq `first` on.
+    entries = {}, changed = false,
+    -- With the first of each: options by number of their filter, false where there are none; expiring (seq → ms), gone
+    -- (those in the store), is_gone (seq → true), seen (uid → true), uids.
   }, owner, owner ~= '' and f[3] or '0'
 end
 
---- The options of one filter of a target: false if the Session has none.
+--- The options of a filter: false if the Session has none.
 local function options_of(work, session, filter)
-  local options = session.options[filter]
+  local options = session[filter]
   if options == nil then
     options = redis.call('HGET', session.u, work.args[work.filters_at + filter])
-    session.options[filter] = options
+    session[filter] = options
   end
   return options
 end
 
---- Asks for the options of many filters at once.
+--- Asks for the options of all filters of a target but the first, in one call.
 local function fetch_options(work, session, filters, at)
   local missing, names = {}, {}
-  for n = 1, filters do
-    local filter = struct.unpack('<I4', work.plan, at + 4 * n - 4)
-    if session.options[filter] == nil then
+  for n = 2, filters do
+    local filter = struct.unpack('<I4', work.plan, at + 4 * n - 8)
+    if session[filter] == nil then
       missing[#missing + 1] = filter
       names[#names + 1] = work.args[work.filters_at + filter]
     end
   end
   for from = 1, #names, 1000 do
     local found = redis.call('HMGET', session.u, unpack(names, from, math.min(#names, from + 999)))
-    for n, options in ipairs(found) do session.options[missing[from + n - 1]] = options end
+    for n, options in ipairs(found) do session[missing[from + n - 1]] = options end
   end
 end
 
 --- What the Session would get of the message at hand: a code, and for one that it gets, flags and identifiers.
---- `at` is where the plan names the filters.
-local function decided(work, session, number, is_retained, filters, at)
+--- `at` is where the plan names the filters behind the first.
+local function decided(work, session, number, is_retained, filters, filter, at)
   if not session then return code.no_session end
   local uid = work.uid
   if uid ~= '' and (session.seen and session.seen[uid] or redis.call('ZSCORE', session.d, uid)) then
@@ -100,7 +99,8 @@ local function decided(work, session, number, is_retained, filters, at)
   if filters > 1 then fetch_options(work, session, filters, at) end
   local found, qos, retain, identifiers = false, -1, is_retained, nil
   for n = 1, filters do
-    local options = options_of(work, session, (struct.unpack('<I4', work.plan, at + 4 * n - 4)))
+    if n > 1 then filter, at = struct.unpack('<I4', work.plan, at) end
+    local options = options_of(work, session, filter)
     if options then
       found = true
       -- The options are QoS, No Local, Retain As Published, Retain Handling, then the identifier.
@@ -131,83 +131,10 @@ local function entry_of(work, flags, identifiers)
   return work.entry
 end
 
-local function is_full(work, session, size)
-  return session.count >= work.count_max or session.bytes + size > work.bytes_max
-end
-
-local function size_of(session, seq)
-  if seq >= session.first then return #session.entries[(seq - session.first + 1) * 2] + entry_overhead end
-  return redis.call('HSTRLEN', session.q, seq) + entry_overhead
-end
-
-local function own(session, name)
-  session[name] = session[name] or {}
-  return session[name]
-end
-
-local function is_gone(session, seq)
-  return session.is_gone and session.is_gone[seq]
-end
-
---- Entries that have expired and certainly were not sent: {{seq, bytes} …}. Nil where t is needed to say.
-local function expired_of(session, now)
-  if not session.earliest or session.earliest > now then return {} end
-  if not session.t then return nil end
-  local found = {}
-  for _, member in ipairs(redis.call('ZRANGEBYSCORE', session.t, '-inf', now)) do
-    local seq = tonumber(member)
-    if seq > session.sent and not is_gone(session, seq) then found[#found + 1] = seq end
-  end
-  for seq, expires in pairs(session.expiring or {}) do
-    if expires <= now and seq > session.sent and not is_gone(session, seq) then found[#found + 1] = seq end
-  end
-  local sized = {}
-  for _, seq in ipairs(found) do
-    local size = size_of(session, seq)
-    if size > entry_overhead then sized[#sized + 1] = { seq = seq, bytes = size } end
-  end
-  return sized
-end
-
---- Works out anew when something will expire next, after everything has gone that could.
-local function look_ahead(session, now)
-  if not session.earliest or session.earliest > now then return end
-  local following = redis.call('ZRANGEBYSCORE', session.t, '(' .. whole(now), '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
-  session.earliest = following[2] and tonumber(following[2]) or never_ms
-  for _, expires in pairs(session.expiring or {}) do
-    if expires > now then session.earliest = math.min(session.earliest, expires) end
-  end
-  session.changed = true
-end
-
-local function remove(session, seq, bytes)
-  own(session, 'is_gone')[seq] = true
-  if seq < session.first then
-    local gone = own(session, 'gone')
-    gone[#gone + 1] = seq
-  end
-  session.count = session.count - 1
-  session.bytes = session.bytes - bytes
-end
-
---- The oldest entry that certainly was not sent goes. Answers whether there was one.
-local function remove_oldest(session)
-  for seq = math.max(session.head, session.sent + 1), session.next_seq - 1 do
-    if not is_gone(session, seq) then
-      local bytes = size_of(session, seq)
-      if bytes > entry_overhead then
-        remove(session, seq, bytes)
-        return true
-      end
-    end
-  end
-  return false
-end
-
 --- Whether the message at hand would be refused for a full queue; expired entries make room first. Nil where t is needed.
-local function overflows(work, session, number, is_retained, filters, at)
+local function overflows(work, session, number, is_retained, filters, filter, at)
   if is_retained or not session then return false end
-  local outcome, flags, identifiers = decided(work, session, number, is_retained, filters, at)
+  local outcome, flags, identifiers = decided(work, session, number, is_retained, filters, filter, at)
   if outcome ~= code.queued then return false end
   local size = #entry_of(work, flags, identifiers) + entry_overhead
   if not is_full(work, session, size) then return false end
@@ -221,26 +148,7 @@ local function overflows(work, session, number, is_retained, filters, at)
   return count >= work.count_max or bytes + size > work.bytes_max
 end
 
---- Makes room for an entry: whether there is any, how many were dropped, how many had expired. Nil where t is needed.
-local function made_room(work, session, size, is_retained)
-  local found = expired_of(session, work.now)
-  if not found then return nil end
-  for _, each in ipairs(found) do remove(session, each.seq, each.bytes) end
-  look_ahead(session, work.now)
-  local dropped = 0
-  while not is_retained and is_full(work, session, size) do
-    if work.policy ~= 'drop-old' or not remove_oldest(session) then
-      if dropped > 0 then session.changed = true end
-      return false, dropped, #found
-    end
-    if session.earliest and not session.t then return nil end
-    dropped = dropped + 1
-  end
-  return true, dropped, #found
-end
-
 local function see(session, uid)
-  if uid == '' then return end
   own(session, 'seen')[uid] = true
   local uids = own(session, 'uids')
   uids[#uids + 1] = uid
@@ -278,7 +186,7 @@ local function taken(work, session, flags, identifiers, is_retained)
       return true
     end
   end
-  see(session, work.uid)
+  if work.uid ~= '' then see(session, work.uid) end
   local seq, count = session.next_seq, session.count
   -- rule: st is a reservation. An owned Session that is nearly empty is reserved ahead, without a second call.
   if session.is_owned and count + session.releases < session.reserve and seq > session.sent then
@@ -374,10 +282,10 @@ end
 --- Whether the message at hand has to be refused as a whole; nil where t is needed.
 local function refused(work, sessions, at, targets)
   for _ = 1, targets do
-    local number, flags, filters, filters_at = struct.unpack('<I4BI4', work.plan, at)
-    local overflow = overflows(work, sessions[number], number, flags == 1, filters, filters_at)
+    local number, flags, filters, filter, behind_first = struct.unpack('<I4BI4I4', work.plan, at)
+    local overflow = overflows(work, sessions[number], number, flags == 1, filters, filter, behind_first)
     if overflow ~= false then return overflow end
-    at = filters_at + 4 * math.max(1, filters)
+    at = behind_first + 4 * math.max(0, filters - 1)
   end
   return false
 end
@@ -408,14 +316,15 @@ local function enqueue(keys, args)
       if is_refused then out[#out + 1] = 0 end
     end
     for _ = 1, targets do
-      local number, target_flags, filters, filters_at = unpacked('<I4BI4', plan, at)
+      local number, target_flags, filters, filter, behind_first = unpacked('<I4BI4I4', plan, at)
       if not is_refused then
         local session, is_retained = sessions[number], target_flags == 1
-        local outcome, entry_flags, identifiers = decided(work, session, number, is_retained, filters, filters_at)
+        local outcome, entry_flags, identifiers =
+          decided(work, session, number, is_retained, filters, filter, behind_first)
         if outcome == code.queued then
           if not taken(work, session, entry_flags, identifiers, is_retained) then return { 'RETRY' } end
         elseif outcome == code.qos0 then
-          see(session, work.uid)
+          if work.uid ~= '' then see(session, work.uid) end
           local last = #out
           out[last + 1] = code.qos0 + 8 * entry_flags
           if identifiers then
@@ -426,7 +335,7 @@ local function enqueue(keys, args)
           out[#out + 1] = outcome
         end
       end
-      at = filters_at + 4 * (filters > 1 and filters or 1)
+      at = filters > 1 and behind_first + 4 * (filters - 1) or behind_first
     end
   end
 

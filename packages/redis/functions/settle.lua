@@ -5,22 +5,16 @@
 --       it alone, since a seq is unique in it.
 -- ARGV  1 the seqs, little-endian: for each Session 2 how many runs; for each run 6 its first seq · 2 how many in a row
 --       A Session's seqs are each named once, at most 500 of them, and those of ack in ascending order.
--- Cost  about 4 calls for a Session, and the holes that the head moves over
+-- Cost  about 5 calls for a Session, and the holes that the head moves over
 --
 -- One Session after the other, each read before it is written: what is done twice changes nothing.
 
 --- Entries as small as this on the average are read to learn their sizes, all in one call; of larger ones each is asked.
 local small_bytes = 1024
 
---- Where the plan goes on, and the state of the Session at hand, if it is still of its generation.
-local function settled(keys, i, plan, at)
-  local s, q = keys[i], keys[i + 1]
-  local runs
-  runs, at = struct.unpack('<I2', plan, at)
-  local f = redis.call('HMGET', s, 'g', 'qs')
-  if f[1] ~= string.sub(q, #s + 2) then return at + 8 * runs end
-  local next_seq, head, sent, bytes, releases, last_release, reserve, earliest = queue_of(f[2])
-  local seqs, count, passed = {}, 0, head
+--- The seqs that a plan names for a Session; where the head would be if only they were gone; where the plan goes on.
+local function settled(plan, at, runs, head, next_seq)
+  local seqs, count = {}, 0
   for _ = 1, runs do
     local first, length
     first, length, at = struct.unpack('<I6I2', plan, at)
@@ -28,93 +22,70 @@ local function settled(keys, i, plan, at)
       count = count + 1
       seqs[count] = seq
     end
-    if first <= passed and first + length > passed then passed = math.min(next_seq, first + length) end
+    if first <= head and first + length > head then head = math.min(next_seq, first + length) end
   end
-  return at, {
-    s = s, q = q, r = keys[i + 2], t = keys[i + 3], seqs = seqs, count = count,
-    -- Where the head would be if only what is settled were gone.
-    passed = passed, next_seq = next_seq, head = head, sent = sent, bytes = bytes, releases = releases, last_release = last_release,
-    reserve = reserve, earliest = earliest,
-  }
+  return seqs, head, at
 end
 
---- Removes the entries that are still there. Answers their seqs, and whether one is known to be at `passed`.
-local function take(session)
-  local q, seqs, count, bytes = session.q, session.seqs, session.count, session.bytes
-  local held, held_count, is_head_live = {}, 0, false
-  if bytes <= small_bytes * math.max(64, session.next_seq - session.head) then
-    seqs[count + 1] = session.passed
-    local entries = redis.call('HMGET', q, unpack(seqs, 1, count + 1))
-    for n = 1, count do
-      local entry = entries[n]
-      if entry then
-        held_count = held_count + 1
-        held[held_count] = seqs[n]
-        bytes = bytes - #entry - entry_overhead
-      end
-    end
-    is_head_live = entries[count + 1] and true
-    seqs[count + 1] = nil
-  else
-    for n = 1, count do
-      local length = redis.call('HSTRLEN', q, seqs[n])
-      if length > 0 then
-        held_count = held_count + 1
-        held[held_count] = seqs[n]
-        bytes = bytes - length - entry_overhead
-      end
+--- Those of the seqs that are still there, and their bytes.
+local function held_of(q, seqs, is_small)
+  if #seqs == 1 then
+    local length = redis.call('HSTRLEN', q, seqs[1])
+    return length > 0 and seqs or {}, length > 0 and length + entry_overhead or 0
+  end
+  local held, bytes = {}, 0
+  local entries = is_small and redis.call('HMGET', q, unpack(seqs))
+  for n, seq in ipairs(seqs) do
+    local length
+    if entries then length = entries[n] and #entries[n] or 0
+    else length = redis.call('HSTRLEN', q, seq) end
+    if length > 0 then
+      held[#held + 1] = seq
+      bytes = bytes + length + entry_overhead
     end
   end
-  if held_count > 0 then
-    redis.call('HDEL', q, unpack(held))
-    if session.earliest then redis.call('ZREM', session.t, unpack(held)) end
-  end
-  session.bytes = bytes
-  return held, is_head_live
+  return held, bytes
 end
 
-local function noted(session)
-  redis.call('HSET', session.s, 'qs', queue_text(session.next_seq, session.head, session.sent, session.bytes,
-    session.releases, session.last_release, session.reserve, session.earliest))
-end
-
-local function ack(keys, args)
-  local plan, at, session = args[1], 1, nil
+local function settle(keys, plan, is_ack)
+  local at = 1
   for i = 1, #keys, 4 do
-    at, session = settled(keys, i, plan, at)
-    if session then
-      local _, is_head_live = take(session)
-      if session.releases > 0 then
-        session.releases = session.releases - redis.call('ZREM', session.r, unpack(session.seqs))
-      end
-      session.head = session.passed
-      if not is_head_live then
-        session.head = advanced(session.q, session.r, session.head, session.next_seq, session.releases)
-      end
-      noted(session)
-    end
-  end
-end
-
-local function rec(keys, args)
-  local plan, at, session = args[1], 1, nil
-  for i = 1, #keys, 4 do
-    at, session = settled(keys, i, plan, at)
-    if session then
-      local held = take(session)
+    local s, q, r = keys[i], keys[i + 1], keys[i + 2]
+    local runs
+    runs, at = struct.unpack('<I2', plan, at)
+    local f = redis.call('HMGET', s, 'g', 'qs')
+    if f[1] ~= string.sub(q, #s + 2) then
+      at = at + 8 * runs
+    else
+      local next_seq, head, sent, bytes, releases, last_release, reserve, earliest = queue_of(f[2])
+      local seqs, passed
+      seqs, passed, at = settled(plan, at, runs, head, next_seq)
+      local held, held_bytes = held_of(q, seqs, bytes <= small_bytes * math.max(64, next_seq - head))
       if #held > 0 then
-        local scored = {}
-        for _, seq in ipairs(held) do
-          session.last_release = session.last_release + 1
-          scored[#scored + 1] = session.last_release
-          scored[#scored + 1] = seq
-        end
-        session.releases = session.releases + redis.call('ZADD', session.r, 'NX', unpack(scored))
-        noted(session)
+        redis.call('HDEL', q, unpack(held))
+        if earliest then redis.call('ZREM', keys[i + 3], unpack(held)) end
       end
+      if is_ack then
+        if releases > 0 then releases = releases - redis.call('ZREM', r, unpack(seqs)) end
+        head = advanced(q, r, passed, next_seq, releases)
+      elseif #held > 0 then
+        local scored = {}
+        for n, seq in ipairs(held) do
+          scored[2 * n - 1] = last_release + n
+          scored[2 * n] = seq
+        end
+        last_release = last_release + #held
+        releases = releases + redis.call('ZADD', r, 'NX', unpack(scored))
+      end
+      redis.call('HSET', s, 'qs', queue_text(next_seq, head, sent, bytes - held_bytes, releases, last_release, reserve,
+        earliest))
     end
   end
 end
+
+local function ack(keys, args) settle(keys, args[1], true) end
+
+local function rec(keys, args) settle(keys, args[1], false) end
 
 register('ack', ack, { 'allow-oom' })
 register('rec', rec, { 'allow-oom' })

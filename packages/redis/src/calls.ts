@@ -42,7 +42,7 @@ const passing = [
   'WRONGPASS',
 ];
 
-/** Redis has run a function, which failed having written nothing, and would fail again. */
+/** Redis has run a function, which found something that it cannot work with, before it wrote anything; it would again. */
 export class FunctionFailed extends Error {
   override readonly name = 'FunctionFailed';
 }
@@ -135,12 +135,15 @@ export class Calls {
     const pending = this.#pending;
     this.#pending = [];
     const { stream } = this.#redis;
-    if (pending.length > 1) stream?.cork();
-    for (const { frame, resolve, reject } of pending) {
-      const sent = this.#redis.sendCommand(new FramedCommand(frame)) as Promise<Reply>;
-      sent.then(resolve, (error: Error) => reject(unavailable(error)));
+    stream?.cork();
+    try {
+      for (const { frame, resolve, reject } of pending) {
+        const sent = this.#redis.sendCommand(new FramedCommand(frame)) as Promise<Reply>;
+        sent.then(resolve, (error: Error) => reject(unavailable(error)));
+      }
+    } finally {
+      stream?.uncork();
     }
-    if (pending.length > 1) stream?.uncork();
   }
 }
 
@@ -158,7 +161,9 @@ function unavailable(error: Error): Error {
   if (error.message.includes('Function not found')) {
     return new StoreUnavailable('the functions of the store were removed from Redis', { cause: error });
   }
-  return new FunctionFailed(`a function of the store failed: ${error.message}`, { cause: error });
+  // Redis says which script it was, and so that it ran: another refusal is about all calls, and no reason to give one up.
+  const Failed = error.message.includes(' script: ') ? FunctionFailed : Error;
+  return new Failed(`a function of the store failed: ${error.message}`, { cause: error });
 }
 
 /** The text of a reply. */

@@ -121,9 +121,25 @@ describe('a Redis that will do', () => {
     const route = { topicFilter: 'a', clientId: 'lamp', generation: 'g' };
     await one.store.routes.put([route]);
     const told: unknown[] = [];
-    await other.store.routes.follow((changes) => told.push(changes));
+    await other.store.routes.follow((changes) => told.push(...changes));
     expect(told).toEqual([]);
     expect(await other.store.routes.version()).toBe(0);
+  });
+
+  it('is marked once by nodes that start at the same moment', async () => {
+    await using own = await RedisServer.start();
+    for (let round = 0; round < 5; round++) {
+      const open = async (): ReturnType<typeof openStore> => {
+        const opened = await openStore(own.url, `round${round}`);
+        await opened.store.routes.put([{ topicFilter: 'a', clientId: 'lamp', generation: 'g' }]);
+        return opened;
+      };
+      const opened = await Promise.all(Array.from({ length: 4 }, open));
+      for (const each of opened) await each[Symbol.asyncDispose]();
+      const client = own.client();
+      expect(await client.hlen(`round${round}:meta`)).toBe(2);
+      client.disconnect();
+    }
   });
 
   it('loads the functions again if somebody removed them, with the next connection', async () => {

@@ -139,19 +139,9 @@ async function checkLibrary(redis: Redis, place: string): Promise<void> {
 
 /** Marks an unused database as this cluster's, and knows it again. @returns the name of its data */
 async function markDatabase(redis: Redis, keys: Keys, place: string, dataset: string): Promise<string> {
-  const kind = await redis.type(keys.meta);
-  if (kind === 'hash') {
-    const { format, dataset: found } = await redis.hgetall(keys.meta);
-    if (format !== undefined && found !== undefined) {
-      if (Number(format) === storeFormat) return found;
-      throw new RedisRefused(
-        `the data of cluster ${clusterOf(keys)} in Redis at ${place} has format ${format}, and this node reads ${storeFormat}; ` +
-          'update this node, or use another cluster name',
-      );
-    }
-  }
-  const foreign = kind === 'none' ? await foreignKey(redis, keys) : keys.meta;
-  if (foreign !== undefined) {
+  const foreign = (await isMarked(redis, keys, place)) ? undefined : await foreignKey(redis, keys);
+  // Where there was no mark, another node may have set it meanwhile, and begun to use the database.
+  if (foreign !== undefined && !(await isMarked(redis, keys, place))) {
     throw new RedisRefused(
       `Redis at ${place} has keys of another program under ${keys.prefix} (${foreign}); ` +
         'use another cluster name or another database',
@@ -162,12 +152,28 @@ async function markDatabase(redis: Redis, keys: Keys, place: string, dataset: st
   return (await redis.hget(keys.meta, 'dataset')) ?? dataset;
 }
 
+/**
+ * Whether a database bears our mark, be it only half of it: another node may be at it.
+ *
+ * @throws RedisRefused if its data is in a format that we do not read
+ */
+async function isMarked(redis: Redis, keys: Keys, place: string): Promise<boolean> {
+  if ((await redis.type(keys.meta)) !== 'hash') return false;
+  const { format, dataset } = await redis.hgetall(keys.meta);
+  if (format !== undefined && Number(format) !== storeFormat) {
+    throw new RedisRefused(
+      `the data of cluster ${clusterOf(keys)} in Redis at ${place} has format ${format}, and this node reads ${storeFormat}; ` +
+        'update this node, or use another cluster name',
+    );
+  }
+  return dataset !== undefined;
+}
+
 async function foreignKey(redis: Redis, keys: Keys): Promise<string | undefined> {
   let cursor = '0';
   for (let round = 0; round < scanRounds; round++) {
     const [next, found] = await redis.scan(cursor, 'MATCH', `${keys.prefix}*`, 'COUNT', scanCount);
-    // Another node may be marking it at this very moment.
-    const foreign = found.find((key) => key !== keys.meta);
+    const [foreign] = found;
     if (foreign !== undefined) return foreign;
     if (next === '0') return undefined;
     cursor = next;

@@ -24,6 +24,7 @@ const files = [
   'ended',
   'wills',
   'inbound',
+  'room',
   'enqueue',
   'read',
   'settle',

@@ -122,7 +122,8 @@ export class RedisQueues implements Queues {
   }
 
   async #settle(name: 'ack' | 'rec', settled: readonly QueueAck[]): Promise<void> {
-    await Promise.all(Array.from(SettleCall.split(name, settled), (call) => this.#settleOrHalve(name, call)));
+    // One at a time: whoever has something to store waits for one of these calls at most, not for all of them.
+    for (const call of SettleCall.split(name, settled)) await this.#settleOrHalve(name, call);
   }
 
   async #settleOrHalve(name: 'ack' | 'rec', call: SettleCall): Promise<void> {

@@ -21,7 +21,7 @@ export const logWaitMs = 2000;
 const pageMax = 1000;
 const retryMs = 100;
 
-type Follower = (changes: readonly RouteChange[]) => void;
+type Follower = (changes: readonly RouteChange[], version: number) => void;
 
 /** What a replica needs of the store around it. */
 export interface ReplicaSurroundings {
@@ -77,7 +77,10 @@ export class RouteReplica {
     const all = Array.from(this.#routes, ([route, { bears, version }]) =>
       changeOf(route, bears, true, Math.min(version, this.#version)),
     );
-    if (all.length > 0) changed(all.sort((a, b) => a.version - b.version));
+    changed(
+      all.sort((a, b) => a.version - b.version),
+      this.#version,
+    );
     this.#followers.push(changed);
   }
 
@@ -233,8 +236,7 @@ export class RouteReplica {
   }
 
   #tell(changes: readonly RouteChange[]): void {
-    if (changes.length === 0) return;
-    for (const changed of this.#followers) changed(changes);
+    for (const changed of this.#followers) changed(changes, this.#version);
   }
 
   /** Takes a route and all that is stored of it into the checksum, or out of it, as the functions do. */

@@ -91,7 +91,7 @@ export class RedisRoutes implements Routes {
   }
 
   /** @inheritdoc */
-  follow(changed: (changes: readonly RouteChange[]) => void): Promise<void> {
+  follow(changed: (changes: readonly RouteChange[], version: number) => void): Promise<void> {
     return this.#replica.follow(changed);
   }
 

@@ -9,8 +9,8 @@ import { keyBytes, SessionKeys } from './session-keys.ts';
 
 /** Seqs settled in one call. */
 const seqsMax = 2000;
-/** Sessions in one call: 10 µs each is what Redis may be kept from everybody else. */
-const sessionsMax = 200;
+/** Sessions in one call: 10 µs each is what messages that are to be stored may have to wait for it. */
+const sessionsMax = 100;
 /** Seqs of one Session in one call: what Lua may have on its stack at once. */
 const perSessionMax = 500;
 

@@ -234,10 +234,28 @@ function describeFollowers({ describe, it, expect }: TestWords, open: OpenTrial)
       await trial.clock.settle();
       expect(early.now()).toEqual(sorted([other, b]));
     });
+
+    it('says how new the copy is, though what was changed last is gone', async () => {
+      await using trial = await open();
+      const { routes } = trial.store;
+      const empty = await follow(trial);
+      expect(empty.version).toBe(await routes.version());
+      await routes.put([a, b]);
+      await trial.clock.settle();
+      const put = (await follow(trial)).versionOf(b);
+      await routes.removeIf([{ ...b, version: put }]);
+      await trial.clock.settle();
+      const late = await follow(trial);
+      expect(late.now()).toEqual(sorted([a]));
+      expect(late.version).toBe(await routes.version());
+      expect(empty.version).toBe(late.version);
+    });
   });
 }
 
 interface FollowedTable {
+  /** How new the copy was said to be, last. */
+  readonly version: number;
   readonly changes: RouteChange[];
   /** Of all changes, in the order in which they were told. */
   readonly versions: readonly number[];
@@ -250,8 +268,10 @@ interface FollowedTable {
 /** A copy of the table, kept by what a follower is told. */
 async function follow(trial: StoreTrial): Promise<FollowedTable> {
   const changes: RouteChange[] = [];
+  let reached = -1;
   const present = new Map<string, { readonly route: Route; readonly version: number }>();
-  await trial.store.routes.follow((told) => {
+  await trial.store.routes.follow((told, version) => {
+    reached = version;
     for (const change of told) {
       changes.push(change);
       const { present: isPresent, version, ...route } = change;
@@ -261,6 +281,9 @@ async function follow(trial: StoreTrial): Promise<FollowedTable> {
   });
   return {
     changes,
+    get version() {
+      return reached;
+    },
     get versions() {
       return changes.map(({ version }) => version);
     },

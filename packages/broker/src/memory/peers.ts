@@ -6,38 +6,13 @@
 //
 // Time is the given clock's. What takes no time arrives at the end of a turn, never in the call that sends it.
 
-import { bytesOf, type Message } from '../message.ts';
+import type { Message } from '../message.ts';
 import type { Member, PeerInbox, PeerMessage, PeerPush, Peers } from '../peer-ports.ts';
 import type { Clock } from '../ports.ts';
-
-/** How long a question may take, in milliseconds. */
-const askMs = 1000;
-
-/** What goes a way; undefined in place of a push says that some were dropped. */
-type Item =
-  | { readonly is: 'publish'; readonly message: PeerMessage }
-  | { readonly is: 'deliver'; readonly message: PeerMessage; readonly sequence: number }
-  | { readonly is: 'push'; readonly push: PeerPush }
-  | { readonly is: 'kick'; readonly clientId: string; readonly epoch: number }
-  | { readonly is: 'look' };
-
-interface Waiting {
-  readonly item: Extract<Item, { is: 'deliver' }>;
-  readonly sinceMs: number;
-  readonly settled: ((taken: boolean) => void) | undefined;
-}
-
-/** Several on their way at once, and when they are there. */
-interface Parcel {
-  readonly items: readonly Item[];
-  /** Deliveries below it are settled. */
-  readonly floor: number;
-  readonly bytes: number;
-  readonly arrivesMs: number;
-}
+import { copyOf, copyOfMessage, type Parcel, type Surroundings, Way, type WayEnd } from './peer-way.ts';
 
 /** The nodes of one process, and what lies between them. */
-export class PeerHub {
+export class PeerHub implements Surroundings {
   readonly clock: Clock;
   /** Bytes that may wait for a node. */
   readonly unsentMaxBytes: number;
@@ -96,7 +71,7 @@ export class PeerHub {
   }
 }
 
-class MemoryPeers implements Peers {
+class MemoryPeers implements Peers, WayEnd {
   readonly self: Member;
   readonly #hub: PeerHub;
   readonly #ways = new Map<string, Way>();
@@ -187,7 +162,7 @@ class MemoryPeers implements Peers {
   }
 
   look(): void {
-    this.#inbox?.look();
+    this.#hub.clock.endOfTurn(() => this.#inbox?.look());
   }
 
   storeAnswers(): boolean | undefined {
@@ -238,195 +213,8 @@ class MemoryPeers implements Peers {
   }
 }
 
-/** The way from one node to another. */
-class Way {
-  readonly #hub: PeerHub;
-  readonly #from: string;
-  readonly #to: string;
-  nextSequence: number;
-  /** The other end, while the way is open. */
-  #receiver: MemoryPeers | undefined = undefined;
-  /** Counts its openings and closings: what was under way before does not arrive. */
-  #stream = 0;
-  #closedMs: number;
-  #turn: Item[] = [];
-  #turnBytes = 0;
-  #turnEnds = false;
-  #parcels: Parcel[] = [];
-  #parcelBytes = 0;
-  #owesLook = false;
-  #waiting: Waiting[] = [];
-
-  constructor(hub: PeerHub, from: string, to: string, firstSequence: number) {
-    this.#hub = hub;
-    this.#from = from;
-    this.#to = to;
-    this.nextSequence = firstSequence;
-    this.#closedMs = hub.clock.monotonicMs();
-  }
-
-  /** Opens the way if the other end can be reached. */
-  open(): void {
-    const receiver = this.#hub.reach(this.#from, this.#to);
-    if (receiver === undefined || this.#receiver !== undefined) return;
-    this.#receiver = receiver;
-    this.#stream += 1;
-    receiver.look();
-    this.#settle(receiver.takenFrom(this.#from));
-    // What waits goes first; its numbers are lower than any that are sent from now on.
-    const later = this.#turn.filter(({ is }) => is !== 'deliver');
-    this.#turn = [...this.#waiting.map(({ item }) => item), ...later];
-    this.#endTurn();
-  }
-
-  /** The way is cut, or its other end has gone. */
-  close(): void {
-    if (this.#receiver === undefined) return;
-    const receiver = this.#receiver;
-    this.#receiver = undefined;
-    this.#stream += 1;
-    this.#parcels = [];
-    this.#parcelBytes = 0;
-    this.#closedMs = this.#hub.clock.monotonicMs();
-    receiver.look();
-  }
-
-  /** @returns false if it was dropped, because too much waits */
-  send(item: Item): boolean {
-    if (this.#turnBytes + this.#parcelBytes >= this.#hub.unsentMaxBytes) {
-      if (item.is === 'push') this.#owesLook = true;
-      return false;
-    }
-    this.#add(item);
-    return true;
-  }
-
-  deliver(messages: readonly PeerMessage[]): Promise<boolean> {
-    if (messages.length === 0) return Promise.resolve(true);
-    return new Promise((settled) => {
-      messages.forEach((message, index) => {
-        const item: Item = { is: 'deliver', message: copyOf(message), sequence: this.nextSequence++ };
-        const sinceMs = this.#hub.clock.monotonicMs();
-        this.#waiting.push({ item, sinceMs, settled: index === messages.length - 1 ? settled : undefined });
-        // While the way is closed it waits only: what waits is sent when it opens.
-        if (this.#receiver !== undefined) this.#add(item);
-      });
-    });
-  }
-
-  unreachableMs(): number {
-    const [oldest] = this.#waiting;
-    if (oldest === undefined || this.#receiver !== undefined) return 0;
-    return this.#hub.clock.monotonicMs() - Math.max(oldest.sinceMs, this.#closedMs);
-  }
-
-  giveUp(): void {
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const { settled } of waiting) settled?.(false);
-  }
-
-  ask(): Promise<boolean | undefined> {
-    const { clock } = this.#hub;
-    return new Promise((resolve) => {
-      clock.after(askMs, () => resolve(undefined));
-      const there = this.#hub.delayMs(this.#from, this.#to);
-      const back = this.#hub.delayMs(this.#to, this.#from);
-      const answer = (): void => {
-        const isOpen = this.#hub.reach(this.#from, this.#to) !== undefined;
-        const storeAnswers = isOpen ? this.#receiver?.storeAnswers() : undefined;
-        if (storeAnswers !== undefined) resolve(storeAnswers);
-      };
-      if (there + back === 0) clock.endOfTurn(answer);
-      else clock.after(there + back, answer);
-    });
-  }
-
-  #add(item: Item): void {
-    this.#turn.push(item);
-    this.#turnBytes += sizeOf(item);
-    this.#endTurn();
-  }
-
-  #endTurn(): void {
-    if (this.#turnEnds) return;
-    this.#turnEnds = true;
-    this.#hub.clock.endOfTurn(() => {
-      this.#turnEnds = false;
-      this.#sendTurn();
-    });
-  }
-
-  #sendTurn(): void {
-    if (this.#receiver === undefined || (this.#turn.length === 0 && !this.#owesLook)) return;
-    const items = this.#owesLook ? [...this.#turn, { is: 'look' as const }] : this.#turn;
-    const nowMs = this.#hub.clock.monotonicMs();
-    // What is delayed less than what went before it stays behind it.
-    const arrivesMs = Math.max(
-      nowMs + this.#hub.delayMs(this.#from, this.#to),
-      this.#parcels.at(-1)?.arrivesMs ?? nowMs,
-    );
-    const bytes = this.#turnBytes;
-    const floor = this.#waiting[0]?.item.sequence ?? this.nextSequence;
-    this.#parcels.push({ items, floor, bytes, arrivesMs });
-    this.#parcelBytes += bytes;
-    this.#turn = [];
-    this.#turnBytes = 0;
-    this.#owesLook = false;
-    this.#later(arrivesMs - nowMs, () => this.#arrive());
-  }
-
-  /** The oldest that is under way has arrived; each has a call of its own. */
-  #arrive(): void {
-    const parcel = this.#parcels.shift();
-    const receiver = this.#receiver;
-    if (parcel === undefined || receiver === undefined) return;
-    this.#parcelBytes -= parcel.bytes;
-    receiver.receive(this.#from, parcel);
-    const taken = receiver.takenFrom(this.#from);
-    this.#later(this.#hub.delayMs(this.#to, this.#from), () => this.#settle(taken));
-  }
-
-  #settle(taken: number): void {
-    while (this.#waiting[0] !== undefined && this.#waiting[0].item.sequence <= taken) {
-      this.#waiting.shift()?.settled?.(true);
-    }
-  }
-
-  /** Does something after a while, if the way has not been closed by then. */
-  #later(delayMs: number, task: () => void): void {
-    const stream = this.#stream;
-    const unlessClosed = (): void => {
-      if (stream === this.#stream) task();
-    };
-    if (delayMs <= 0) this.#hub.clock.endOfTurn(unlessClosed);
-    else this.#hub.clock.after(delayMs, unlessClosed);
-  }
-}
-
 function wayOf(from: string, to: string): string {
   return `${from}\0${to}`;
-}
-
-function sizeOf(item: Item): number {
-  if (item.is === 'publish' || item.is === 'deliver') return bytesOf(item.message.message);
-  return item.is === 'push' && item.push.entry !== undefined ? bytesOf(item.push.entry.message) : 100;
-}
-
-function copyOf({ message, uid }: PeerMessage): PeerMessage {
-  return { message: copyOfMessage(message), uid };
-}
-
-function copyOfMessage(message: Message): Message {
-  const { properties } = message;
-  const correlationData = properties?.correlationData;
-  return {
-    ...message,
-    payload: new Uint8Array(message.payload),
-    properties:
-      correlationData === undefined ? properties : { ...properties, correlationData: new Uint8Array(correlationData) },
-    frames: undefined,
-  };
 }
 
 /** What a receive buffer does to the bytes of a message when the next one comes. */

@@ -7,10 +7,12 @@ import type { Route, RouteChange } from '../ports.ts';
 
 type VersionedRoute = Route & { readonly version: number };
 
+type Follower = (changes: readonly RouteChange[], version: number) => void;
+
 /** Routes, with the version under which each was last put. */
 export class RouteTable {
   readonly #routes = new Map<string, VersionedRoute>();
-  readonly #followers: ((changes: readonly RouteChange[]) => void)[] = [];
+  readonly #followers: Follower[] = [];
   /** Changes that followers have not been told of, oldest first. */
   readonly #untold: (readonly RouteChange[])[] = [];
   #isTelling = false;
@@ -38,9 +40,12 @@ export class RouteTable {
     this.#tell(changes);
   }
 
-  follow(changed: (changes: readonly RouteChange[]) => void): void {
+  follow(changed: Follower): void {
     const all = Array.from(this.#routes.values(), (route) => ({ ...route, present: true }));
-    if (all.length > 0) changed(all.sort((a, b) => a.version - b.version));
+    changed(
+      all.sort((a, b) => a.version - b.version),
+      this.#version,
+    );
     this.#followers.push(changed);
   }
 
@@ -65,7 +70,7 @@ export class RouteTable {
     if (this.#isTelling) return;
     this.#isTelling = true;
     for (let told = this.#untold.shift(); told !== undefined; told = this.#untold.shift()) {
-      for (const changed of this.#followers) changed(told);
+      for (const changed of this.#followers) changed(told, (told.at(-1) as RouteChange).version);
     }
     this.#isTelling = false;
   }

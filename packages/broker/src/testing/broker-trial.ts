@@ -79,8 +79,15 @@ export class TestConnection {
 }
 
 /** A PUBLISH packet that bears its text as payload. */
-export function publishPacket(topic: string, text: string, qos: 0 | 1 | 2, packetId: number, dup = false): Packet {
-  return { type: 'publish', topic, payload: bytesOf(text), qos, retain: false, dup, packetId, properties: undefined };
+export function publishPacket(
+  topic: string,
+  text: string,
+  qos: 0 | 1 | 2,
+  packetId: number,
+  dup = false,
+  retain = false,
+): Packet {
+  return { type: 'publish', topic, payload: bytesOf(text), qos, retain, dup, packetId, properties: undefined };
 }
 
 /** A broker, and all that is around it. */

@@ -30,8 +30,8 @@ class Trial {
     for (const each of texts) {
       const [text = '', dup] = each.split(' ');
       const qos = this.history.published.get(text)?.qos ?? 0;
-      this.life.sent.push({ text, qos, dup: dup === 'dup' });
-      this.life.delivered.push({ text, qos, dup: dup === 'dup' });
+      this.life.sent.push({ text, qos, dup: dup === 'dup', connection: 1 });
+      this.life.delivered.push({ text, qos, dup: dup === 'dup', connection: 1 });
     }
     return this.history.faults();
   }

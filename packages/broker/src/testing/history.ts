@@ -24,6 +24,18 @@ export interface Published {
   readonly isWill: boolean;
   /** Whether it must not be published at all: the Will of a connection that ended well. */
   isForbidden: boolean;
+  /** Of a Will alone. */
+  times?: WillTimes;
+}
+
+/** When a Will went its way, in milliseconds of the common clock; undefined as long as it has not. */
+export interface WillTimes {
+  /** The Network Connection was lost. */
+  owedMs: number | undefined;
+  /** Somebody took it to publish it. */
+  claimedMs: number | undefined;
+  /** It was published. */
+  doneMs: number | undefined;
 }
 
 /** A Subscription, as long as it is certain. */
@@ -39,6 +51,8 @@ export interface Delivered {
   readonly text: string;
   readonly qos: number;
   readonly dup: boolean;
+  /** Which of the Client's connections it came by. */
+  readonly connection: number;
 }
 
 /** One Session of one Client. */
@@ -90,16 +104,21 @@ export class History {
   }
 
   /**
-   * Promise 4: what was published at QoS 2 is sent anew to nobody, and goes to the application once; at QoS 0 too.
-   * At QoS 1 a publisher may repeat a message, and the broker a call to its store.
+   * Promise 4: what was published at QoS 2 is sent anew to nobody, and goes to the application once. At QoS 0 so it is
+   * with each connection: one node may have passed it on before its Client left, and another one only after it came.
+   * At QoS 1 a publisher may repeat a message, and the broker a call to its store; but a Will has no publisher that
+   * could, and is sent anew to nobody at any QoS.
    */
   #repeats({ sent, delivered }: Life): string[] {
     const faults: string[] = [];
     const twice = (of: readonly Delivered[]): string[] => {
-      const texts = of.map(({ text }) => text);
-      return texts.filter((text, i) => texts.indexOf(text) !== i);
+      const names = of.map(({ text, qos, connection }) => (qos === 0 ? `${text} ${connection}` : text));
+      return of.filter((_, i) => names.indexOf(names[i] as string) !== i).map(({ text }) => text);
     };
-    const once = ({ text }: Delivered): boolean => this.published.get(text)?.qos !== 1;
+    const once = ({ text }: Delivered): boolean => {
+      const message = this.published.get(text);
+      return message?.qos !== 1 || message.isWill;
+    };
     for (const text of twice(delivered.filter((each) => each.qos !== 1 && once(each)))) {
       faults.push(`${text} was delivered twice`);
     }

@@ -76,7 +76,7 @@ export class LaneTrial {
 
   static async open(limits: Partial<Limits> = {}): Promise<LaneTrial> {
     const trial = new LaneTrial(limits);
-    await trial.store.routes.follow((changes) => trial.router.apply(changes));
+    await trial.store.routes.follow((changes, version) => trial.router.apply(changes, version));
     return trial;
   }
 

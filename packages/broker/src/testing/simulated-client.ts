@@ -6,7 +6,7 @@ import type { SeededRandom } from '../contract/seeded-random.ts';
 import { connectPacket } from './broker-trial.ts';
 import { Life, type Published } from './history.ts';
 import type { Sent, SentPublish } from './recording-outlet.ts';
-import { SimulatedConnection } from './simulated-connection.ts';
+import { retainedTopics, SimulatedConnection } from './simulated-connection.ts';
 import type { Simulation } from './simulation.ts';
 
 /** What kind of Client it is, for the whole simulation. */
@@ -46,6 +46,7 @@ export class SimulatedClient {
   readonly #requests = new Map<number, string>();
   #published = 0;
   #wills = 0;
+  #lives = 0;
   #lastPacketId = 0;
 
   constructor(simulation: Simulation, kind: Kind) {
@@ -60,6 +61,11 @@ export class SimulatedClient {
     return this.isConnected && this.#unacknowledged.size + this.#owed.length + this.#requests.size === 0;
   }
 
+  /** Whether it has a Subscription for certain, or is about to. */
+  get isSubscribed(): boolean {
+    return this.#requests.size > 0 || this.#life.windows.some(({ until }) => until === Number.POSITIVE_INFINITY);
+  }
+
   /** What it waits for, for the words of a failure. */
   get state(): string {
     const waits = [...this.#unacknowledged].map(([packetId, { message }]) => `${message.text} #${packetId}`);
@@ -70,11 +76,19 @@ export class SimulatedClient {
   connect(): void {
     const { isStored, protocolVersion, clientId } = this.kind;
     this.abandon();
+    const node = this.#simulation.listeningNode();
+    if (node === undefined) return;
     // Before 5.0 Clean Session also says that the Session ends with the connection.
     if (!isStored || (protocolVersion === 5 && this.#random.oneIn(12))) this.#wantsClean = true;
     if (this.#wantsClean) this.#forget();
     const will = this.#random.oneIn(2) ? this.#makeWill() : undefined;
-    this.connection = new SimulatedConnection(this.#simulation, this, this.#life, will?.message);
+    this.connection = new SimulatedConnection({
+      simulation: this.#simulation,
+      node,
+      owner: this,
+      life: this.#life,
+      will: will?.message,
+    });
     const options = { protocolVersion, cleanStart: this.#wantsClean, receiveMaximum, will: will?.will };
     this.connection.sends(connectPacket(clientId, { ...options, sessionExpirySeconds: isStored ? 3600 : 0 }));
   }
@@ -97,12 +111,12 @@ export class SimulatedClient {
     if (qos > 0 && this.#unacknowledged.size >= 4) return;
     const { clientId } = this.kind;
     const number = this.#published++;
-    const topic = `t/${clientId}/${qos}`;
+    const isRetained = this.#simulation.isCluster && qos === 2 && this.#random.oneIn(4);
     const message = this.#note({
       text: `${clientId}-${number}`,
-      topic,
+      topic: isRetained ? `${retainedTopics}${clientId}` : `t/${clientId}/${qos}`,
       qos,
-      stream: `${clientId} ${qos}`,
+      stream: `${clientId} ${qos}${this.#partOfStream(qos)}${isRetained ? ' retained' : ''}`,
       number,
       isWill: false,
     });
@@ -196,7 +210,7 @@ export class SimulatedClient {
   #hearPublish({ text, qos, dup, packetId }: SentPublish): void {
     const isRepeat = qos === 2 && this.#received.has(packetId);
     if (isRepeat && !dup) throw new Error(`${this.kind.clientId}: ${text} under #${packetId}, which is in use`);
-    if (!isRepeat) this.#life.delivered.push({ text, qos, dup });
+    if (!isRepeat) this.#life.delivered.push({ text, qos, dup, connection: this.connection?.number ?? 0 });
     if (qos === 2) this.#received.add(packetId);
     if (qos > 0) {
       this.#owed.push({ type: qos === 1 ? 'puback' : 'pubrec', packetId, reasonCode: 0, properties: undefined });
@@ -234,6 +248,7 @@ export class SimulatedClient {
 
   #beginLife(): Life {
     const life = new Life(this.kind.clientId);
+    this.#lives++;
     this.#simulation.history.lives.push(life);
     return life;
   }
@@ -242,6 +257,15 @@ export class SimulatedClient {
     for (const window of this.#life.windows) {
       if (window.topicFilter === topicFilter) window.until = Math.min(window.until, this.#simulation.step);
     }
+  }
+
+  /**
+   * Where there are several nodes, what was published before by a way that is no more may come later than what is
+   * published now: at QoS 0 on another connection, at any QoS in another Session.
+   */
+  #partOfStream(qos: number): string {
+    if (!this.#simulation.isCluster) return '';
+    return qos === 0 ? `, connection ${this.connection?.number}` : `, life ${this.#lives}`;
   }
 
   #makeWill(): { readonly will: Will; readonly message: Published } {
@@ -254,7 +278,8 @@ export class SimulatedClient {
   }
 
   #note(message: Pick<Published, 'text' | 'topic' | 'qos' | 'stream' | 'number' | 'isWill'>): Published {
-    const published = { ...message, receivedAt: undefined, acknowledgedAt: undefined, isForbidden: false };
+    const published: Published = { ...message, receivedAt: undefined, acknowledgedAt: undefined, isForbidden: false };
+    if (message.isWill) published.times = { owedMs: undefined, claimedMs: undefined, doneMs: undefined };
     this.#simulation.history.published.set(message.text, published);
     return published;
   }

@@ -11,6 +11,7 @@ import { publishPacket } from './broker-trial.ts';
 import type { Life, Published } from './history.ts';
 import { inShort, type Sent, type SentPublish, sentPublish } from './recording-outlet.ts';
 import type { SimulatedClient } from './simulated-client.ts';
+import type { SimulatedNode } from './simulated-node.ts';
 import type { Simulation } from './simulation.ts';
 
 /** A packet on its way to the broker, and what to note when it gets there. */
@@ -18,6 +19,9 @@ interface UnderWay {
   readonly packet: Packet;
   readonly note: () => void;
 }
+
+/** What is published to these is retained. */
+export const retainedTopics = 'r/';
 
 const nothingToNote = (): void => {};
 
@@ -30,6 +34,8 @@ export class SimulatedConnection implements Outlet {
   congested = false;
   /** Why the broker closed it, once it has. */
   closedFor: CloseReason | undefined;
+  /** Where it leads. */
+  readonly node: SimulatedNode;
   readonly #simulation: Simulation;
   readonly #owner: SimulatedClient;
   readonly #life: Life;
@@ -48,13 +54,21 @@ export class SimulatedConnection implements Outlet {
   /** Packet Identifiers in flight to the Client. */
   readonly #inflight = new Set<number>();
 
-  constructor(simulation: Simulation, owner: SimulatedClient, life: Life, will: Published | undefined) {
+  constructor(of: {
+    simulation: Simulation;
+    node: SimulatedNode;
+    owner: SimulatedClient;
+    life: Life;
+    will: Published | undefined;
+  }) {
+    const { simulation, node } = of;
     this.#simulation = simulation;
-    this.#owner = owner;
-    this.#life = life;
-    this.#will = will;
+    this.node = node;
+    this.#owner = of.owner;
+    this.#life = of.life;
+    this.#will = of.will;
     this.#number = ++count;
-    this.#client = simulation.broker.open(this, { listener: 'simulation', remoteAddress: '' });
+    this.#client = node.broker.open(this, { listener: 'simulation', remoteAddress: '' });
     simulation.connections.add(this);
   }
 
@@ -69,7 +83,12 @@ export class SimulatedConnection implements Outlet {
 
   /** Whether there is anything under way, or still to be noticed. */
   get isBusy(): boolean {
-    return this.#canReceive || this.#canDeliver || (this.#isAbandoned && this.closedFor === undefined);
+    return this.#canReceive || this.#canDeliver || this.#canBeMissed;
+  }
+
+  /** Tells connections of one Client apart. */
+  get number(): number {
+    return this.#number;
   }
 
   // What the Client does ----------------------------------------------------------------------------------------------
@@ -80,7 +99,8 @@ export class SimulatedConnection implements Outlet {
 
   publishes(message: Published, packetId: number, dup: boolean): void {
     const { topic, text, qos } = message;
-    this.sends(publishPacket(topic, text, qos, packetId, dup), () => {
+    const retain = topic.startsWith(retainedTopics);
+    this.sends(publishPacket(topic, text, qos, packetId, dup, retain), () => {
       message.receivedAt ??= this.#simulation.step;
       if (qos > 0) this.#unanswered[qos as 1 | 2].push({ packetId, message });
     });
@@ -100,7 +120,12 @@ export class SimulatedConnection implements Outlet {
   // What the network does ---------------------------------------------------------------------------------------------
 
   get #canReceive(): boolean {
-    return this.#toServer.length > 0 && !this.#isHeld && this.closedFor === undefined;
+    return this.#toServer.length > 0 && !this.#isHeld && this.closedFor === undefined && this.node.isRunning;
+  }
+
+  /** Whether the broker has yet to notice that the Client is gone. */
+  get #canBeMissed(): boolean {
+    return this.#isAbandoned && this.closedFor === undefined && this.node.isRunning;
   }
 
   get #canDeliver(): boolean {
@@ -112,18 +137,30 @@ export class SimulatedConnection implements Outlet {
     const { random } = this.#simulation;
     if (this.#canReceive && (!this.#canDeliver || random.oneIn(2))) this.#receive();
     else if (this.#canDeliver) this.#deliver();
-    else if (this.#isAbandoned && this.closedFor === undefined) this.lose();
+    else if (this.#canBeMissed) this.lose();
   }
 
   /** The broker learns that the socket is gone; what was under way is lost. */
   lose(): void {
+    if (!this.node.isRunning) return;
     this.#simulation.tell(() => `${this.name} ${this.#number} lost`);
     this.#toServer = [];
     this.#ended();
     this.#client.lost('connection_lost');
   }
 
+  /** Its node is gone; perhaps with what it has said last. */
+  cut(): void {
+    if (this.closedFor !== undefined) return;
+    this.#simulation.tell(() => `${this.name} ${this.#number} cut`);
+    this.#toServer = [];
+    if (this.#simulation.random.oneIn(2)) this.#toClient.length = 0;
+    this.#ended();
+    this.closedFor = 'connection_lost';
+  }
+
   setCongested(congested: boolean): void {
+    if (!this.node.isRunning) return;
     this.congested = congested;
     if (!congested) this.#client.drained();
   }
@@ -140,7 +177,8 @@ export class SimulatedConnection implements Outlet {
   /** The Will is deleted, unless another CONNECT of this Client may have decided about it already. */
   #disconnects(): void {
     if (this.#will === undefined || !this.#isAccepted) return;
-    if (this.#simulation.contends(this)) this.#isWillOwed = false;
+    // Where there are several nodes, the store says whether this came in time.
+    if (this.#simulation.isCluster || this.#simulation.contends(this)) this.#isWillOwed = false;
     else this.#will.isForbidden = true;
   }
 
@@ -185,7 +223,7 @@ export class SimulatedConnection implements Outlet {
         throw new Error(`${this.name}: ${this.#inflight.size} messages in flight`);
       }
     }
-    this.#life.sent.push({ text, qos, dup });
+    this.#life.sent.push({ text, qos, dup, connection: this.#number });
     this.#say(sent);
     return true;
   }
@@ -224,7 +262,8 @@ export class SimulatedConnection implements Outlet {
       case 'suback': {
         const request = this.#subscribing.get(packet.packetId);
         this.#subscribing.delete(packet.packetId);
-        if (request === undefined || (packet.reasonCodes[0] ?? 0x80) >= 0x80) return;
+        // A Client that has gone on may have thought better of it; then it does not count on what it never hears.
+        if (request === undefined || this.#isAbandoned || (packet.reasonCodes[0] ?? 0x80) >= 0x80) return;
         const { topicFilter, qos } = request;
         const until = Number.POSITIVE_INFINITY;
         this.#life.windows.push({ topicFilter, qos, from: this.#simulation.step, until });
@@ -243,6 +282,7 @@ export class SimulatedConnection implements Outlet {
   #ended(): void {
     if (this.#will === undefined || !this.#isAccepted || !this.#isWillOwed || this.#will.isForbidden) return;
     this.#will.receivedAt ??= this.#simulation.step;
+    if (this.#will.times !== undefined) this.#will.times.owedMs ??= this.#simulation.clock.monotonicMs();
   }
 }
 

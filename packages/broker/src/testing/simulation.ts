@@ -1,20 +1,26 @@
-// A broker among Clients that come and go, a network that is slow, and a store that fails, moved step by step by chance.
+// Brokers among Clients that come and go, a network that is slow, and a store that fails, moved step by step by chance.
 //
 // The same seed makes the same steps. Afterwards the weather clears: every call is answered, every Client connects and
-// acknowledges what it gets, until nothing is left to do; then the History must hold.
+// acknowledges what it gets, until nothing is left to do; then the History must hold. Where there are several nodes they
+// are killed, paused, and cut off from each other on the way (weather.ts), and leave nothing behind (aftermath.ts).
 
-import { Broker } from '../broker.ts';
 import { ManualClock } from '../contract/manual-clock.ts';
 import { textOf, thisNode } from '../contract/samples.ts';
 import { SeededRandom } from '../contract/seeded-random.ts';
 import { defaultLimits } from '../limits.ts';
+import { PeerHub } from '../memory/peers.ts';
 import { memoryStore } from '../memory/store.ts';
-import type { Acquire, DueWill } from '../ports.ts';
+import type { DueWill, Store } from '../ports.ts';
+import { faultsLeftBehind, faultsOfOwnership, faultsOfWills } from './aftermath.ts';
+import type { BrokenRule } from './broken-rules.ts';
+import { HeldCalls } from './held-calls.ts';
 import { History } from './history.ts';
 import { type Kind, SimulatedClient } from './simulated-client.ts';
 import type { SimulatedConnection } from './simulated-connection.ts';
+import { SimulatedNode } from './simulated-node.ts';
 import { RecordingObserver } from './surroundings.ts';
-import { type PendingCall, UnreliableStore } from './unreliable-store.ts';
+import { Weather } from './weather.ts';
+import { watchWills } from './will-watch.ts';
 
 const kinds: readonly Kind[] = [
   { clientId: 'ann', protocolVersion: 5, isStored: true },
@@ -22,6 +28,23 @@ const kinds: readonly Kind[] = [
   { clientId: 'cyd', protocolVersion: 5, isStored: false },
   { clientId: 'dan', protocolVersion: 5, isStored: true },
 ];
+/** More of those who depend on the node that they are connected to. */
+const clusterKinds: readonly Kind[] = [
+  ...kinds,
+  { clientId: 'eve', protocolVersion: 4, isStored: false },
+  { clientId: 'fay', protocolVersion: 5, isStored: false },
+];
+
+/** How long some Clients stay away when the weather has cleared, so that nobody but the nodes makes up for the dead. */
+const absenceMs = 25_000;
+/** For how long nothing must happen: longer than it takes to look for routes that lead nowhere. */
+const quietMs = { alone: 12_000, cluster: 45_000 };
+
+/** A place that is to be filled by another start of its node. */
+interface Vacancy {
+  readonly place: number;
+  atMs: number;
+}
 
 /** Everything there is. */
 export class Simulation {
@@ -29,43 +52,61 @@ export class Simulation {
   readonly clock: ManualClock = new ManualClock();
   readonly history: History = new History();
   readonly observer: RecordingObserver = new RecordingObserver();
-  readonly broker: Broker;
+  readonly isCluster: boolean;
+  readonly hub: PeerHub = new PeerHub(this.clock);
+  /** The store behind all nodes. */
+  readonly store: Store;
+  /** The last start of each node. */
+  readonly nodes: SimulatedNode[];
+  /** Starts of nodes that came before. */
+  readonly gone: SimulatedNode[] = [];
+  readonly calls: HeldCalls;
   readonly clients: readonly SimulatedClient[];
   readonly connections: Set<SimulatedConnection> = new Set();
-  readonly clientIds: readonly string[] = kinds.map(({ clientId }) => clientId);
+  readonly clientIds: readonly string[];
   /** Counts what happens, so that it can be told what came first. */
   step = 0;
+  /** When the weather cleared; undefined before. */
+  clearedAtMs: number | undefined;
   /** All that happened; made into words only if somebody has to find out why. */
-  readonly #story: { readonly step: number; readonly line: () => string }[] = [];
-  readonly #store: UnreliableStore;
-  readonly #calls: PendingCall[] = [];
+  readonly #story: { readonly step: number; readonly ms: number; readonly line: () => string }[] = [];
+  readonly #weather: Weather | undefined;
+  readonly #rule: BrokenRule | undefined;
+  readonly #vacancies: Vacancy[] = [];
+  readonly #faults: string[] = [];
+  #starts = 0;
 
-  constructor(seed: number) {
+  /**
+   * @param options.nodes one is alone and knows of no others
+   * @param options.rule broken on purpose, to see that it is found
+   */
+  constructor(seed: number, options: { readonly nodes?: number; readonly rule?: BrokenRule } = {}) {
+    const { nodes = 1, rule } = options;
     this.random = new SeededRandom(seed);
-    const limits = { ...defaultLimits, receiveMaximum: 4, inboundInflightMax3: 3, storeAwayCloseSeconds: 3600 };
-    this.#store = new UnreliableStore(memoryStore(this.clock, this.random, limits), (call) => this.#meet(call));
-    this.#store.holdsRoutes = true;
-    this.broker = new Broker(
-      {
-        ...this.#store,
-        authenticator: { authenticate: async () => ({ accepted: true }) },
-        authorizer: { mayPublish: () => true, maySubscribe: () => true },
-        clock: this.clock,
-        random: this.random,
-        observer: this.observer,
-        nodeId: thisNode,
-        cluster: undefined,
-      },
-      limits,
-    );
-    this.clients = kinds.map((kind) => new SimulatedClient(this, kind));
+    this.isCluster = nodes > 1;
+    this.#rule = rule;
+    this.calls = new HeldCalls(this);
+    const limits = this.#limits();
+    this.store = watchWills(memoryStore(this.clock, this.random, limits), this.history, () => ({
+      step: this.step,
+      ms: this.clock.monotonicMs(),
+    }));
+    const places = this.isCluster ? Array.from({ length: nodes }, (_, i) => `n${i}`) : [thisNode];
+    this.nodes = places.map((nodeId) => this.#makeNode(nodeId));
+    this.#weather = this.isCluster ? new Weather(this) : undefined;
+    const all = this.isCluster ? clusterKinds : kinds;
+    this.clientIds = all.map(({ clientId }) => clientId);
+    this.clients = all.map((kind) => new SimulatedClient(this, kind));
   }
 
   /** Runs so many steps of bad weather. */
   async storm(steps: number): Promise<void> {
-    await this.broker.start();
+    this.calls.areHeld = false;
+    await Promise.all(this.nodes.map((node) => node.start()));
+    this.calls.areHeld = true;
     for (let i = 0; i < steps; i++) {
-      await this.#happen();
+      if (this.#weather === undefined) await this.#happen();
+      else await this.#weather.happen(() => this.#happen());
       // Now and then the next thing happens before this one has come to rest.
       await this.clock.breathe(this.random.below(16));
       this.#tidy();
@@ -75,33 +116,20 @@ export class Simulation {
 
   /** Lets everything come to rest. @throws Error if it does not */
   async calm(): Promise<void> {
-    let quietRounds = 0;
-    for (let rounds = 0; rounds < 300; rounds++) {
-      for (const call of this.#calls.splice(0)) {
-        this.tell(() => `${call.name} ${inWords(call.args)} answered`);
-        call.answer();
-      }
-      while (this.#store.untoldRoutes > 0) this.#store.tellRoutes();
-      for (const connection of this.connections) {
-        if (connection.congested) connection.setCongested(false);
-        while (connection.isBusy) {
-          connection.advance();
-          this.step++;
-        }
-      }
-      await this.#settle();
-      for (const client of this.clients) {
-        if (client.connection === undefined) client.connect();
-        else client.acknowledge();
-      }
-      await this.#settle();
-      if (this.#calls.length > 0 || [...this.connections].some(({ isBusy }) => isBusy)) continue;
-      // Whatever is repeated after a failure is repeated within a second; a Will within twelve.
-      quietRounds = this.clients.every(({ isIdle }) => isIdle) && this.#isQuiet() ? quietRounds + 1 : 0;
-      if (quietRounds === 15) return;
-      await this.clock.advance(quietRounds < 11 ? 100 : 3000);
-    }
-    throw new Error(`no rest: ${this.clients.map(({ state }) => state).join('; ')}`);
+    this.clearedAtMs = this.clock.monotonicMs();
+    this.#clear();
+    const absent = new Set(
+      this.clients.filter((client) => this.isCluster && !client.isConnected && this.random.oneIn(2)),
+    );
+    await this.#rest(quietMs.alone, absent);
+    if (!this.isCluster) return;
+    if (this.#passedMs < absenceMs) await this.#rest(absenceMs - this.#passedMs, absent);
+    this.#faults.push(...faultsOfWills(this), ...(await faultsOfOwnership(this)));
+    await this.#rest(quietMs.cluster, new Set());
+    // What everybody was promised by now holds for the last message too.
+    for (const client of this.clients) client.publish();
+    await this.#rest(1000, new Set());
+    this.#faults.push(...(await faultsLeftBehind(this)));
   }
 
   /** What went wrong, in words. */
@@ -112,9 +140,17 @@ export class Simulation {
     );
     return [
       ...this.history.faults(),
+      ...this.#faults,
       ...zombies.map(({ name }) => `${name}: a connection was left open that has lost its Session`),
       ...this.observer.of('internal_error').map(({ where, error }) => `internal error in ${where}: ${error}`),
     ];
+  }
+
+  /** A node that takes connections. */
+  listeningNode(): SimulatedNode | undefined {
+    if (!this.isCluster) return this.nodes[0];
+    const listening = this.nodes.filter(({ isListening }) => isListening);
+    return listening.length === 0 ? undefined : this.random.pick(listening);
   }
 
   /** Whether another connection of the same Client is about to acquire its Session, or has tried to. */
@@ -122,38 +158,168 @@ export class Simulation {
     const { name } = connection;
     const isRival = (other: SimulatedConnection): boolean =>
       other !== connection && other.name === name && !other.isAccepted;
-    return this.broker.ownership.isBusy(name) || [...this.connections].some(isRival);
+    return connection.node.broker.ownership.isBusy(name) || [...this.connections].some(isRival);
+  }
+
+  /** Ends a node where it stands; what its calls have not done yet may still happen to the store. */
+  kill(node: SimulatedNode, forMs: number): void {
+    this.tell(() => `${node.name} killed`);
+    node.kill();
+    for (const connection of this.connections) if (connection.node === node) connection.cut();
+    this.calls.forsake(node);
+    this.#leave(node, forMs);
   }
 
   /** Adds a line to the story. */
   tell(line: () => string): void {
-    this.#story.push({ step: this.step, line });
+    this.#story.push({ step: this.step, ms: this.clock.monotonicMs(), line });
   }
 
   /** All that happened, a line each. */
   story(): string {
-    return this.#story.map(({ step, line }) => `${step} ${line()}`).join('\n');
+    return this.#story.map(({ step, ms, line }) => `${step} ${this.isCluster ? `${ms} ms ` : ''}${line()}`).join('\n');
   }
 
-  #meet(call: PendingCall): void {
-    this.#calls.push(call);
-    if (call.name === 'sessions.acquire') {
-      // A Client's Wills come in the order of its connections, which is the order in which they had the Session.
-      const { will } = call.args[0] as Acquire;
-      const message = will === undefined ? undefined : this.history.published.get(textOf(will));
-      if (message !== undefined) message.number = this.step;
-    } else if (call.name === 'wills.done') {
-      // A Will counts as acknowledged when the broker says that it is published.
-      for (const { will } of call.args[0] as readonly DueWill[]) {
-        const message = this.history.published.get(textOf(will));
-        if (message !== undefined) message.acknowledgedAt ??= this.step;
-      }
+  /** Lets time pass, for everybody. */
+  async pass(ms: number): Promise<void> {
+    await this.clock.advance(ms);
+    this.calls.end();
+    this.#tidy();
+  }
+
+  get #passedMs(): number {
+    return this.clock.monotonicMs() - (this.clearedAtMs ?? 0);
+  }
+
+  #limits(): typeof defaultLimits {
+    return { ...defaultLimits, receiveMaximum: 4, inboundInflightMax3: 3, storeAwayCloseSeconds: 3600 };
+  }
+
+  #makeNode(nodeId: string): SimulatedNode {
+    const name = this.isCluster ? `${nodeId}:${++this.#starts}` : nodeId;
+    return new SimulatedNode(
+      {
+        clock: this.clock,
+        random: this.random,
+        store: this.store,
+        limits: this.#limits(),
+        observer: { observe: (fact) => this.#observe(name, fact) },
+        peersOf: this.isCluster
+          ? (self) => this.#rule?.peers?.(this.hub.peers(self)) ?? this.hub.peers(self)
+          : undefined,
+        spoil: (store) => this.#rule?.store?.(store) ?? store,
+        meet: (node, call) => {
+          this.#note(call);
+          this.calls.meet(node, call);
+        },
+        ended: (node, why) => {
+          this.tell(() => `${node.name} ended: ${why}`);
+          this.#leave(node, this.random.below(500));
+        },
+      },
+      nodeId,
+      name,
+      this.isCluster ? this.random.below(1_000_000) : 0,
+    );
+  }
+
+  #observe(name: string, fact: Parameters<RecordingObserver['observe']>[0]): void {
+    this.observer.observe(fact);
+    if (this.isCluster && fact.is.startsWith('node_')) {
+      this.tell(() => `${name} says ${fact.is} ${'node' in fact ? fact.node : ''}`);
     }
   }
 
-  #isQuiet(): boolean {
-    const { inflight, unacknowledged, connected } = this.broker.gauges();
-    return inflight === 0 && unacknowledged === 0 && connected === this.clients.length;
+  #leave(node: SimulatedNode, forMs: number): void {
+    const place = this.nodes.indexOf(node);
+    if (place !== -1) this.#vacancies.push({ place, atMs: this.clock.monotonicMs() + forMs });
+  }
+
+  #fillVacancies(): void {
+    for (const vacancy of this.#vacancies) {
+      if (vacancy.atMs > this.clock.monotonicMs()) continue;
+      this.#vacancies.splice(this.#vacancies.indexOf(vacancy), 1);
+      const before = this.nodes[vacancy.place] as SimulatedNode;
+      const node = this.#makeNode(before.nodeId);
+      this.gone.push(before);
+      this.nodes[vacancy.place] = node;
+      for (const other of this.gone) if (other.phase === 'killed') this.#part(node, other);
+      this.#weather?.started(node, before);
+      this.tell(() => `${node.name} starts`);
+      void node.start();
+      return;
+    }
+  }
+
+  /** Nothing goes between these two any more. */
+  #part(node: SimulatedNode, other: SimulatedNode): void {
+    this.hub.cut(node.name, other.name);
+    this.hub.cut(other.name, node.name);
+  }
+
+  #note(call: { readonly name: string; readonly args: readonly unknown[] }): void {
+    if (call.name !== 'wills.done') return;
+    // A Will counts as acknowledged when the broker says that it is published.
+    for (const { will } of call.args[0] as readonly DueWill[]) {
+      const message = this.history.published.get(textOf(will));
+      if (message === undefined) continue;
+      message.acknowledgedAt ??= this.step;
+      if (message.times !== undefined) message.times.doneMs ??= this.clock.monotonicMs();
+    }
+  }
+
+  /** From now on everything works. */
+  #clear(): void {
+    this.tell(() => 'the weather clears');
+    this.#weather?.clear();
+    for (const vacancy of this.#vacancies) {
+      vacancy.atMs = Math.min(vacancy.atMs, this.clock.monotonicMs() + this.random.below(15_000));
+    }
+    if (this.isCluster) this.calls.areHeld = false;
+  }
+
+  /** Goes on until nothing has happened for so long. @param absent Clients that stay away */
+  async #rest(forMs: number, absent: ReadonlySet<SimulatedClient>): Promise<void> {
+    let restedMs = 0;
+    for (let rounds = 0; rounds < 300; rounds++) {
+      this.calls.answerAll();
+      for (const { store } of this.nodes) while (store.untoldRoutes > 0) store.tellRoutes();
+      for (const connection of this.connections) {
+        if (connection.congested) connection.setCongested(false);
+        while (connection.isBusy) {
+          connection.advance();
+          this.step++;
+        }
+      }
+      await this.#settle();
+      for (const client of this.clients) {
+        if (client.connection !== undefined) client.acknowledge();
+        else if (!absent.has(client)) client.connect();
+      }
+      await this.#settle();
+      if (this.calls.areLeft || [...this.connections].some(({ isBusy }) => isBusy)) continue;
+      const awaited = this.clients.filter((client) => !absent.has(client) || client.isConnected);
+      const isQuiet = awaited.every(({ isIdle }) => isIdle) && this.#isQuiet(awaited.length);
+      if (!isQuiet) restedMs = 0;
+      if (restedMs >= forMs) return;
+      // Whatever is repeated after a failure is repeated within a second; a Will within six.
+      const ms = restedMs < 1000 ? 100 : this.isCluster ? 1000 : 3000;
+      restedMs += ms;
+      await this.pass(ms);
+    }
+    throw new Error(`no rest: ${this.clients.map(({ state }) => state).join('; ')}`);
+  }
+
+  #isQuiet(clients: number): boolean {
+    if (this.#vacancies.length > 0) return false;
+    let connected = 0;
+    for (const { broker, phase } of this.nodes) {
+      if (phase !== 'serving') return false;
+      const gauges = broker.gauges();
+      if (gauges.inflight > 0 || gauges.unacknowledged > 0) return false;
+      connected += gauges.connected;
+    }
+    return connected === clients;
   }
 
   async #settle(): Promise<void> {
@@ -166,33 +332,22 @@ export class Simulation {
     for (const connection of this.connections) {
       if (connection.closedFor !== undefined && !connection.isBusy) this.connections.delete(connection);
     }
+    if (this.#vacancies.length > 0) this.#fillVacancies();
   }
 
   async #happen(): Promise<void> {
     const { random } = this;
     const dice = random.below(20);
-    if (dice < 7) this.#advanceCall();
-    else if (dice < 13) this.#advanceConnection();
-    else if (dice === 13) this.#store.tellRoutes();
-    else if (dice === 14) await this.clock.advance(random.below(60));
-    else this.#act(random.pick(this.clients));
+    if (dice < 7) this.#times(3, () => this.calls.advance());
+    else if (dice < 13) this.#times(3, () => this.#advanceConnection());
+    else if (dice === 13) random.pick(this.nodes).store.tellRoutes();
+    else if (dice === 14) await this.pass(random.below(60));
+    else this.#times(2, () => this.#act(random.pick(this.clients)));
   }
 
-  #advanceCall(): void {
-    const { random } = this;
-    const at = random.below(this.#calls.length);
-    const call = this.#calls[at];
-    if (call === undefined) return;
-    if (!call.isDone && !random.oneIn(8)) {
-      this.tell(() => `${call.name} ${inWords(call.args)} done`);
-      call.do();
-      return;
-    }
-    this.#calls.splice(at, 1);
-    const fails = random.oneIn(6);
-    this.tell(() => `${call.name} ${inWords(call.args)} ${fails ? 'failed' : 'answered'}`);
-    if (fails) call.fail();
-    else call.answer();
+  /** Several nodes do more at once than one. */
+  #times(max: number, happen: () => void): void {
+    for (let i = this.isCluster ? this.random.below(max) + 1 : 1; i > 0; i--) happen();
   }
 
   #advanceConnection(): void {
@@ -200,7 +355,7 @@ export class Simulation {
     const busy = [...this.connections].filter(({ isBusy }) => isBusy);
     if (busy.length === 0) return;
     const connection = random.pick(busy);
-    if (random.oneIn(60)) connection.lose();
+    if (random.oneIn(this.isCluster ? 300 : 60)) connection.lose();
     else if (random.oneIn(40)) connection.setCongested(!connection.congested);
     else connection.advance();
   }
@@ -215,7 +370,9 @@ export class Simulation {
       if (random.oneIn(20)) client.connect(); // impatient
       return;
     }
-    const dice = random.below(100);
+    if (this.isCluster && !client.isSubscribed) client.subscribe();
+    // Where nodes come and go, Clients have reason enough to do so too.
+    const dice = this.isCluster ? 2 + random.below(98) : random.below(100);
     if (dice < 2) client.abandon();
     else if (dice < 4) client.connect();
     else if (dice < 6) client.disconnect();
@@ -224,12 +381,4 @@ export class Simulation {
     else if (dice < 60) client.publish();
     else client.acknowledge();
   }
-}
-
-/** The arguments of a call without what repeats itself. */
-function inWords(args: readonly unknown[]): string {
-  return JSON.stringify(args, (key, value: unknown) => {
-    if (key === 'payload') return String.fromCharCode(...Object.values(value as Record<string, number>));
-    return key === 'properties' || key === 'frames' || key === 'generation' ? undefined : value;
-  });
 }

@@ -64,8 +64,8 @@ export class UnreliableStore implements Store {
   /** Whether news of routes waits for {@link tellRoutes}. */
   holdsRoutes = false;
   readonly #meet: (call: PendingCall) => void;
-  #untold: (readonly RouteChange[])[] = [];
-  #follower: ((changes: readonly RouteChange[]) => void) | undefined;
+  #untold: { readonly changes: readonly RouteChange[]; readonly version: number }[] = [];
+  #follower: ((changes: readonly RouteChange[], version: number) => void) | undefined;
 
   /** @param meet is told of every call, now or later to `answer` it or let it `fail` */
   constructor(behind: Store, meet: (call: PendingCall) => void = (call) => call.answer()) {
@@ -89,8 +89,8 @@ export class UnreliableStore implements Store {
 
   /** Tells the follower of the oldest changes of routes it does not know. */
   tellRoutes(): void {
-    const changes = this.#untold.shift();
-    if (changes !== undefined) this.#follower?.(changes);
+    const told = this.#untold.shift();
+    if (told !== undefined) this.#follower?.(told.changes, told.version);
   }
 
   #port<Port extends object>(name: string, port: Port): Port {
@@ -118,11 +118,14 @@ export class UnreliableStore implements Store {
     }
   }
 
-  async #follow(routes: Routes, changed: (changes: readonly RouteChange[]) => void): Promise<void> {
-    await routes.follow((changes) => {
-      if (!this.holdsRoutes) changed(changes);
-      else this.#untold.push(changes);
-    });
+  /** All routes there are have been told when this resolves; it is the changes after that which may be held back. */
+  async #follow(routes: Routes, changed: (changes: readonly RouteChange[], version: number) => void): Promise<void> {
     this.#follower = changed;
+    let isTold = false;
+    await routes.follow((changes, version) => {
+      if (this.holdsRoutes && isTold) this.#untold.push({ changes, version });
+      else changed(changes, version);
+    });
+    isTold = true;
   }
 }
