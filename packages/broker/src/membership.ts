@@ -196,7 +196,13 @@ export class Membership {
 
   #tick(): void {
     if (this.#stopped) return;
-    this.#cancel = this.#around.clock.after(renewMs, () => this.#tick());
+    const { clock, fence } = this.#around;
+    const dueMs = clock.monotonicMs() + renewMs;
+    this.#cancel = clock.after(renewMs, () => {
+      const lateMs = clock.monotonicMs() - dueMs;
+      if (lateMs > doubtMs - renewMs) fence(`it stood still for ${Math.round(lateMs)} ms`);
+      else this.#tick();
+    });
     if (this.#renewal === undefined) this.#renew().catch((error: unknown) => this.#failed('renew', error));
     this.#doubt().catch((error: unknown) => this.#failed('doubt', error));
     this.#giveUpUnreachable().catch((error: unknown) => this.#failed('miss', error));

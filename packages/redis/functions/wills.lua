@@ -1,4 +1,6 @@
--- wills_claim: takes Wills that are due, earliest first, and those whose claim ran out before they were done.
+-- wills_claim: takes Wills that are due, earliest first, and those whose claim ran out before they were done. Ahead of
+--              each come those of the same Client's earlier connections, also if somebody has claimed them and not
+--              finished: a newer one must not overtake them.
 --   KEYS wd wc w of each bucket    ARGV 1 now  2 at most so many
 --   Answers {{will id, will …}, {for each bucket, ms until its next is due, or ''}}
 -- wills_done: forgets Wills that are published.
@@ -12,14 +14,29 @@ local function wills_claim(keys, args)
     for offset = 0, 1 do
       local due = redis.call('ZRANGEBYSCORE', keys[at + offset], '-inf', now, 'WITHSCORES', 'LIMIT', 0, limit)
       for i = 1, #due, 2 do
-        found[#found + 1] = { id = due[i], due = tonumber(due[i + 1]), at = at, will = redis.call('HGET', keys[at + 2], due[i]) }
+        found[#found + 1] = { id = due[i], due = tonumber(due[i + 1]), at = at }
       end
     end
   end
   table.sort(found, function(one, other) return one.due < other.due end)
-  local claimed = {}
+  local taken, seen = {}, {}
+  local function take(id, at)
+    if seen[id] then return end
+    seen[id] = true
+    taken[#taken + 1] = { id = id, at = at, will = redis.call('HGET', keys[at + 2], id) }
+  end
   for i = 1, math.min(limit, #found) do
-    local each = found[i]
+    local id, at = found[i].id, found[i].at
+    local client_id = string.match(id, '^.-%z.-%z(.*)$')
+    for _, earlier in ipairs(wills_in(redis.call('HGET', keys[at + 2], client_id), client_id)) do
+      if earlier == id then break end
+      local waits = redis.call('ZSCORE', keys[at], earlier)
+      if not waits or tonumber(waits) <= now then take(earlier, at) end
+    end
+    take(id, at)
+  end
+  local claimed = {}
+  for _, each in ipairs(taken) do
     redis.call('ZREM', keys[each.at], each.id)
     if each.will then
       redis.call('ZADD', keys[each.at + 1], now + will_lease_ms, each.id)

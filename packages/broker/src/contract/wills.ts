@@ -113,8 +113,22 @@ export function describeWills({ describe, it, expect }: TestWords, open: OpenTri
       const first = await trial.acquire('lamp', { will: willOn('status/old') });
       const second = await trial.acquire('lamp', { will: willOn('status/new') });
       expect(second.wills).toMatchObject([{ ...first.claim, will: { topic: 'status/old' } }]);
+      await trial.store.wills.done(second.wills);
       await trial.release(second, { will: 'publish' });
       expect(await trial.store.wills.claim(10)).toMatchObject([{ ...second.claim, will: { topic: 'status/new' } }]);
+    });
+
+    it('and not yet published comes again before the one of the later connection: its node may have died', async () => {
+      await using trial = await open();
+      const first = await trial.acquire('lamp', { will: willOn('status/old') });
+      const second = await trial.acquire('lamp', { will: willOn('status/new') });
+      expect(second.wills).toHaveLength(1);
+      await trial.release(second, { will: 'publish' });
+      const claimed = await trial.store.wills.claim(10);
+      expect(claimed).toMatchObject([first.claim, second.claim]);
+      await trial.store.wills.done(claimed);
+      await trial.clock.advance(60_000);
+      expect(await trial.store.wills.claim(10)).toEqual([]);
     });
 
     it('is void with a delay, since the Client is back before it began', async () => {

@@ -196,7 +196,13 @@ export function claimWills(state: MemoryState, limit: number, nowMs: number): re
     const pending = state.pendingWillOf(key);
     if (pending === undefined) continue;
     // A claim that nobody has finished is void after a while: its node may be gone, or the answer lost.
-    if (pending.dueMs <= nowMs) due.push(take(state, pending, nowMs));
+    if (pending.dueMs > nowMs) continue;
+    // Those of earlier connections come first, also if somebody has claimed them and not finished.
+    for (const earlier of state.pendingWills.get(pending.clientId) ?? []) {
+      if (earlier.epoch >= pending.epoch) break;
+      if (earlier.state === 'claimed' || earlier.dueMs <= nowMs) due.push(take(state, earlier, nowMs));
+    }
+    due.push(take(state, pending, nowMs));
   }
   return due;
 }
