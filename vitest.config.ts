@@ -15,6 +15,7 @@ export default defineConfig({
       '@skein/broker/contract': fileURLToPath(new URL('packages/broker/src/contract/index.ts', import.meta.url)),
       '@skein/broker': source('broker'),
       '@skein/redis': source('redis'),
+      '@skein/cluster': source('cluster'),
       '@skein/edge': source('edge'),
     },
   },

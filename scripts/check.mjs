@@ -1,6 +1,6 @@
 // `npm run check`: what can be said of the code without running it, in seconds.
 //
-// Five looks at once. Each says one line if all is well, and what it found if not.
+// Six looks at once. Each says one line if all is well, and what it found if not.
 
 import './node-version.mjs';
 import { spawn } from 'node:child_process';
@@ -8,6 +8,7 @@ import { install, root, tool } from './workspace.mjs';
 
 await install();
 const { arrows } = await import('./arrows.mjs');
+const { staleCode } = await import('./generate.mjs');
 
 /** @typedef {{ ok: boolean, text: string }} Outcome */
 
@@ -24,6 +25,10 @@ const looks = [
       ok: found.length === 0,
       text: found.map((each) => `${each.file}:${each.line}: ${each.message}\n`).join(''),
     };
+  }),
+  look('generated code', async () => {
+    const found = await staleCode();
+    return { ok: found.length === 0, text: found.map((each) => `${each}\n`).join('') };
   }),
 ];
 const outcomes = await Promise.all(looks);

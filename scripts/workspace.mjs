@@ -16,6 +16,7 @@ const tools = {
   biome: 'node_modules/@biomejs/biome/bin/biome',
   knip: 'node_modules/knip/bin/knip.js',
   vitest: 'node_modules/vitest/vitest.mjs',
+  buf: 'node_modules/@bufbuild/buf/bin/buf',
 };
 
 /**

@@ -32,8 +32,11 @@ export interface NodeSurroundings {
   ended(node: SimulatedNode, why: string): void;
 }
 
-/** What a broker is doing: it is to begin, it serves Clients, it has let go of them, it does nothing any more. */
-export type NodePhase = 'starting' | 'serving' | 'ended' | 'killed';
+/**
+ * What a broker is doing: it is to begin, it serves Clients, it lets go of them in good order, it has had to do so at
+ * once, it does nothing any more.
+ */
+export type NodePhase = 'starting' | 'serving' | 'stopping' | 'ended' | 'killed';
 
 /** A node, from its start to its end. */
 export class SimulatedNode {
@@ -99,6 +102,12 @@ export class SimulatedNode {
         this.#end(String(error));
       },
     );
+  }
+
+  /** Leaves in good order, as far as that can be done in a time. */
+  async stop(deadlineMs: number): Promise<void> {
+    this.phase = 'stopping';
+    await this.broker.stop(deadlineMs);
   }
 
   kill(): void {

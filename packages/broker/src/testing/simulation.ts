@@ -36,9 +36,9 @@ const clusterKinds: readonly Kind[] = [
 ];
 
 /** How long some Clients stay away when the weather has cleared, so that nobody but the nodes makes up for the dead. */
-const absenceMs = 25_000;
+const absenceMs = 18_000;
 /** For how long nothing must happen: longer than it takes to look for routes that lead nowhere. */
-const quietMs = { alone: 12_000, cluster: 45_000 };
+const quietMs = { alone: 12_000, cluster: 33_000 };
 
 /** A place that is to be filled by another start of its node. */
 interface Vacancy {
@@ -163,11 +163,14 @@ export class Simulation {
 
   /** Ends a node where it stands; what its calls have not done yet may still happen to the store. */
   kill(node: SimulatedNode, forMs: number): void {
+    // One that was fenced meanwhile has left its place already.
+    const wasThere = node.phase !== 'ended';
     this.tell(() => `${node.name} killed`);
     node.kill();
     for (const connection of this.connections) if (connection.node === node) connection.cut();
     this.calls.forsake(node);
-    this.#leave(node, forMs);
+    for (const other of [...this.nodes, ...this.gone]) this.part(node, other);
+    if (wasThere) this.#leave(node, forMs);
   }
 
   /** Adds a line to the story. */
@@ -243,7 +246,7 @@ export class Simulation {
       const node = this.#makeNode(before.nodeId);
       this.gone.push(before);
       this.nodes[vacancy.place] = node;
-      for (const other of this.gone) if (other.phase === 'killed') this.#part(node, other);
+      for (const other of this.gone) if (other.phase === 'killed') this.part(node, other);
       this.#weather?.started(node, before);
       this.tell(() => `${node.name} starts`);
       void node.start();
@@ -252,7 +255,8 @@ export class Simulation {
   }
 
   /** Nothing goes between these two any more. */
-  #part(node: SimulatedNode, other: SimulatedNode): void {
+  part(node: SimulatedNode, other: SimulatedNode): void {
+    if (node === other) return;
     this.hub.cut(node.name, other.name);
     this.hub.cut(other.name, node.name);
   }
@@ -273,7 +277,7 @@ export class Simulation {
     this.tell(() => 'the weather clears');
     this.#weather?.clear();
     for (const vacancy of this.#vacancies) {
-      vacancy.atMs = Math.min(vacancy.atMs, this.clock.monotonicMs() + this.random.below(15_000));
+      vacancy.atMs = Math.min(vacancy.atMs, this.clock.monotonicMs() + this.random.below(5000));
     }
     if (this.isCluster) this.calls.areHeld = false;
   }

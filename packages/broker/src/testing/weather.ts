@@ -23,6 +23,7 @@ export class Weather {
     const dice = random.below(400);
     if (dice < 8) await this.#pass(random.pick([200, 1000, 3000, 9000]), otherwise);
     else if (dice < 10) this.#kill();
+    else if (dice === 23) this.#stop();
     else if (dice < 13) this.#pause();
     else if (dice < 17) this.#cut();
     else if (dice < 21) this.#delay();
@@ -39,7 +40,8 @@ export class Weather {
   /** A node was started in the place of another: nothing stands between it and the others but what killed them. */
   started(node: SimulatedNode, before: SimulatedNode): void {
     node.isCutOff = before.isCutOff && before.phase !== 'killed';
-    for (const other of this.#simulation.nodes) if (other.pausedSinceMs !== undefined) this.#part(node, other);
+    for (const other of this.#simulation.nodes)
+      if (other.pausedSinceMs !== undefined) this.#simulation.part(node, other);
   }
 
   get #nowMs(): number {
@@ -66,14 +68,21 @@ export class Weather {
   }
 
   #kill(): void {
-    const { random, nodes, hub } = this.#simulation;
+    const { random, nodes } = this.#simulation;
     const node = random.pick(nodes);
     if (!isAlive(node) || nodes.filter(({ phase }) => phase === 'serving').length < 2) return;
     this.#simulation.kill(node, random.pick([10, 2000, 9000]));
-    for (const other of [...nodes, ...this.#simulation.gone]) {
-      hub.cut(node.name, other.name);
-      hub.cut(other.name, node.name);
-    }
+  }
+
+  /** A node is stopped, and another version of it started. */
+  #stop(): void {
+    const simulation = this.#simulation;
+    const { random, nodes } = simulation;
+    const node = random.pick(nodes);
+    if (node.phase !== 'serving' || node.pausedSinceMs !== undefined) return;
+    const deadlineMs = random.pick([50, 3000]);
+    simulation.tell(() => `${node.name} is told to stop within ${deadlineMs} ms`);
+    void node.stop(deadlineMs).then(() => simulation.kill(node, random.pick([10, 2000])));
   }
 
   #pause(): void {
@@ -85,7 +94,7 @@ export class Weather {
     const fencesItself = !random.oneIn(3);
     simulation.tell(() => `${node.name} stands still for ${ms} ms`);
     node.pause();
-    for (const other of nodes) this.#part(node, other);
+    for (const other of nodes) this.#simulation.part(node, other);
     this.#lasts(ms, () => {
       if (node.phase === 'killed') return;
       simulation.tell(() => `${node.name} goes on`);
@@ -152,12 +161,6 @@ export class Weather {
       if (spell.untilMs <= nowMs) spell.end();
       else this.#spells.push(spell);
     }
-  }
-
-  #part(node: SimulatedNode, other: SimulatedNode): void {
-    if (node === other) return;
-    this.#simulation.hub.cut(node.name, other.name);
-    this.#simulation.hub.cut(other.name, node.name);
   }
 
   #join(node: SimulatedNode, other: SimulatedNode): void {
