@@ -293,6 +293,20 @@ describe('the end', () => {
     expect(client.story).toEqual(['connect', 'gone']);
   });
 
+  it('of a node that was fenced sends not a byte more, and cuts off at once', async () => {
+    const { connection, transport, client, traffic, sent } = connected();
+    connection.send(pingresp);
+    connection.close('fenced');
+    expect(transport.destroyed).toBe(1);
+    await nextTurn();
+    expect(sent()).toEqual([]);
+    connection.data(bytes(pingreq));
+    connection.closed();
+    expect(client.story).toEqual(['connect', 'gone']);
+    expect(traffic.closed.fenced).toBe(1);
+    expect(traffic.connected[5]).toBe(0);
+  });
+
   it('reads on for a while, then cuts off a Client that does not close', () => {
     const { connection, transport, pass } = connected();
     connection.hold();

@@ -270,7 +270,12 @@ export class Connection implements Outlet, Receiver, Timed, OutboxOwner {
 
   /** @inheritdoc */
   close(reason: CloseReason): void {
-    if (!this.#hasEnded()) this.#end(reason);
+    if (this.#hasEnded()) return;
+    // rule: Fence. What waits may be of Sessions that are others' by now: not a byte of it leaves any more.
+    const isCut = reason === 'fenced';
+    if (isCut) this.#outbox.drop();
+    this.#end(reason);
+    if (isCut) this.#transport.destroy();
   }
 
   // Deadlines --------------------------------------------------------------------------------------------------------

@@ -1,23 +1,27 @@
-// A node, from its settings: the ports are built and handed to the broker, then the doors are opened. Stopping goes the
-// same way backwards: unready, doors closed, Clients told, the store finished with, and the admin port last.
+// A node, from its settings. Here are its doors: the admin port, the listeners, the connections that came through them.
+// Behind them is an engine, and where the first must end before its time, another one (lives.ts); until that is there,
+// nobody is let in. Stopping goes the way of starting backwards: unready, doors closed, Clients told, the store finished
+// with, and the admin port last.
 
-import { Broker, memoryStore } from '@skein/broker';
 import { TopicTable } from '@skein/protocol';
 import { type Logger, pino } from 'pino';
 import { serveAdmin } from './admin/http.ts';
-import { anonymousAuthenticator, openAuthorizer, refusingAuthenticator } from './auth.ts';
 import { SystemClock } from './clock.ts';
 import { load } from './config/config.ts';
+import type { OfferedDurability } from './config/durability.ts';
 import type { Config } from './config/schema.ts';
 import { fromNested } from './config/sources.ts';
+import { isShared } from './config/store-url.ts';
 import { Connection, type Surroundings } from './connection.ts';
 import type { EdgeState } from './edge-state.ts';
+import { Engine } from './engine.ts';
 import { Wheel } from './keep-alive.ts';
 import { parseHostPort } from './listen/address.ts';
 import { listen } from './listen/listen.ts';
 import type { Listener, Reception } from './listen/transport.ts';
+import { Lives } from './lives.ts';
+import { meet } from './meeting.ts';
 import { makeMetrics } from './metrics.ts';
-import { logFacts } from './observe.ts';
 import { SystemRandom } from './random.ts';
 import { Traffic } from './traffic.ts';
 import { Turn } from './turn.ts';
@@ -32,6 +36,13 @@ export interface Edge extends AsyncDisposable {
   readonly urls: readonly string[];
   /** The admin port, as bound: `http://127.0.0.1:8080`. */
   readonly adminUrl: string;
+  /** Names this start of the node and no other where there are several nodes; a node that was fenced has another name. */
+  readonly node: string;
+  /** Where it listens for its peers, as bound, and where they are told to reach it; undefined for a node that is alone. */
+  readonly peer: string | undefined;
+  readonly advertise: string | undefined;
+  /** What an acknowledged message survives. */
+  readonly durability: OfferedDurability;
   /**
    * Stops: Clients are told Server shutting down (0x8B), and what they were promised is stored. Called again, it waits
    * for the same end.
@@ -54,6 +65,7 @@ const defaultStopMs = 10_000;
  * @param log silent unless given
  * @throws ConfigError if a setting is wrong
  * @throws ListenError if an address cannot be had
+ * @throws StartRefused if something else is not as the settings need it
  */
 export async function startEdge(settings: Settings = {}, log: Logger = pino({ level: 'silent' })): Promise<Edge> {
   return await openEdge(load([fromNested(settings, 'the settings')]).config, log);
@@ -62,10 +74,16 @@ export async function startEdge(settings: Settings = {}, log: Logger = pino({ le
 /**
  * Starts a node with settings that were checked.
  *
+ * @param servesAgain called when a node that was fenced takes Clients again
  * @throws ListenError if an address cannot be had
+ * @throws StartRefused if something else is not as the settings need it
  */
-export async function openEdge(config: Config, log: Logger): Promise<Edge> {
-  const node = new Node(config, log);
+export async function openEdge(
+  config: Config,
+  log: Logger,
+  servesAgain: (edge: Edge) => void = () => {},
+): Promise<Edge> {
+  const node = new Node(config, log, servesAgain);
   try {
     await node.start();
   } catch (error) {
@@ -78,11 +96,11 @@ export async function openEdge(config: Config, log: Logger): Promise<Edge> {
 class Node implements Edge {
   readonly #config: Config;
   readonly #log: Logger;
-  readonly #turn: Turn = new Turn();
-  readonly #clock: SystemClock = new SystemClock(this.#turn);
+  readonly #turn: Turn;
+  readonly #clock: SystemClock;
   readonly #wheel: Wheel = new Wheel(() => this.#clock.monotonicMs());
   readonly #topics: TopicTable = new TopicTable({ slots: topicTableSlots });
-  readonly #broker: Broker;
+  readonly #lives: Lives<Engine>;
   readonly #traffics: readonly Traffic[];
   readonly #connections: Set<Connection> = new Set();
   readonly #listeners: Listener[] = [];
@@ -93,24 +111,26 @@ class Node implements Edge {
   /** Called when the last connection is gone. */
   #lastGone: (() => void) | undefined;
 
-  constructor(config: Config, log: Logger) {
+  constructor(config: Config, log: Logger, servesAgain: (edge: Edge) => void) {
     this.#config = config;
     this.#log = log;
+    // A node that is alone is nobody's to bury, so nobody asks how long it stood still.
+    this.#turn = isShared(config.store) ? new Turn(() => this.#lives.look()) : new Turn();
+    this.#clock = new SystemClock(this.#turn);
     this.#traffics = config.listen.map((url) => new Traffic(url));
-    const random = new SystemRandom();
-    const store = memoryStore(this.#clock, random, config.limits);
-    this.#broker = new Broker(
-      {
-        ...store,
-        authenticator: config.allowAnonymous === false ? refusingAuthenticator : anonymousAuthenticator,
-        authorizer: openAuthorizer,
-        clock: this.#clock,
-        random,
-        observer: logFacts(log),
-        nodeId: config.nodeId,
+    const around = { config, log, clock: this.#clock, random: new SystemRandom(), topics: this.#topics };
+    this.#lives = new Lives({
+      nodeId: config.nodeId,
+      log,
+      clock: this.#clock,
+      meet: async () => (isShared(config.store) ? await meet(config, log) : undefined),
+      open: (meeting, fenced) => Engine.open({ ...around, meeting, fenced }),
+      ended: () => this.#cutOff(),
+      servesAgain: () => {
+        this.#state = 'ready';
+        servesAgain(this);
       },
-      config.limits,
-    );
+    });
   }
 
   get urls(): readonly string[] {
@@ -121,27 +141,30 @@ class Node implements Edge {
     return this.#adminUrl;
   }
 
+  get node(): string {
+    return this.#lives.node;
+  }
+
+  get peer(): string | undefined {
+    return this.#lives.meeting?.peer;
+  }
+
+  get advertise(): string | undefined {
+    return this.#lives.meeting?.address;
+  }
+
+  get durability(): OfferedDurability {
+    return this.#lives.durability;
+  }
+
   async start(): Promise<void> {
-    const state = (): EdgeState => this.#state;
-    const metrics = makeMetrics({
-      version,
-      traffics: this.#traffics,
-      counters: this.#broker.counters,
-      connectionsMax: this.#config.limits.connectionsMax,
-      gauges: () => this.#broker.gauges(),
-      stored: () => this.#broker.stored(),
-      state,
-    });
-    const { host = '127.0.0.1', port = 0 } = parseHostPort(this.#config.admin) ?? {};
-    const admin = await serveAdmin(host, port, { state, metrics });
-    this.#adminUrl = admin.url;
-    this.#closeAdmin = () => admin.close();
-    await this.#broker.start();
+    await this.#serveAdmin();
+    await this.#lives.start();
     for (const traffic of this.#traffics) {
       const reception = this.#reception(traffic);
       this.#listeners.push(await listen(traffic.listener, this.#config.limits.maximumPacketSize, reception));
     }
-    this.#state = 'ready';
+    if (this.#state === 'starting') this.#state = 'ready';
   }
 
   stop(deadlineMs: number = defaultStopMs): Promise<void> {
@@ -153,10 +176,37 @@ class Node implements Edge {
     return this.stop();
   }
 
+  async #serveAdmin(): Promise<void> {
+    const lives = this.#lives;
+    const state = (): EdgeState => this.#state;
+    const metrics = makeMetrics({
+      version,
+      traffics: this.#traffics,
+      connectionsMax: this.#config.limits.connectionsMax,
+      counters: () => lives.counters,
+      gauges: () => lives.now?.broker.gauges(),
+      stored: async () => await lives.now?.broker.stored(),
+      store: () => ({ kind: isShared(this.#config.store) ? 'redis' : 'memory', durability: lives.durability }),
+      timesFenced: () => lives.timesFenced,
+      peerEvents: () => lives.meeting?.events,
+      state,
+    });
+    const { host = '127.0.0.1', port = 0 } = parseHostPort(this.#config.admin) ?? {};
+    const admin = await serveAdmin(host, port, { state, metrics });
+    this.#adminUrl = admin.url;
+    this.#closeAdmin = () => admin.close();
+  }
+
+  /** rule: Fence. Whatever was on its way to a Client may not be its any more. */
+  #cutOff(): void {
+    if (this.#state !== 'draining') this.#state = 'fenced';
+    for (const connection of this.#connections) connection.destroy();
+  }
+
   async #stop(deadlineMs: number): Promise<void> {
     this.#state = 'draining';
     await Promise.all(this.#listeners.map((listener) => listener.close()));
-    await this.#broker.stop(deadlineMs);
+    await this.#lives.stop(deadlineMs);
     await this.#farewell(Math.min(farewellMs, deadlineMs));
     await this.#closeAdmin?.();
   }
@@ -191,12 +241,17 @@ class Node implements Edge {
     };
     return {
       accept: (transport) => {
-        if (this.#connections.size >= limits.connectionsMax || this.#state === 'draining') {
+        const broker = this.#lives.now?.broker;
+        if (broker === undefined || this.#state === 'draining') {
+          traffic.rejectedUnready += 1;
+          return undefined;
+        }
+        if (this.#connections.size >= limits.connectionsMax) {
           traffic.rejected += 1;
           return undefined;
         }
         const origin = { listener: traffic.listener, remoteAddress: transport.remoteAddress };
-        const connection = new Connection(transport, around, (outlet) => this.#broker.open(outlet, origin));
+        const connection = new Connection(transport, around, (outlet) => broker.open(outlet, origin));
         this.#connections.add(connection);
         return connection;
       },

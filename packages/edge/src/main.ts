@@ -5,6 +5,7 @@ import { programHelp, settingsHelp } from './cli/help.ts';
 import { start } from './cli/start.ts';
 import { closest } from './config/closest.ts';
 import { ConfigError, type Effective, type Loaded, load } from './config/config.ts';
+import type { Setting } from './config/schema.ts';
 import { fromEnvironment, fromFile, fromFlags } from './config/sources.ts';
 import { ExitCode } from './exit-code.ts';
 import { version } from './version.ts';
@@ -59,13 +60,16 @@ function explainStrayFlags({ problems, explain, command }: Arguments): readonly 
 
 /** Every setting, its value, and where it comes from, in columns. */
 function explain(effective: readonly Effective[]): string {
-  const rows = effective.map(({ setting, value, source }) => [
-    setting.path,
-    Array.isArray(value) ? value.join(' ') : String(value),
-    source,
-  ]);
+  const rows = effective.map(({ setting, value, source }) => [setting.path, shown(setting, value), source]);
   const widths = [0, 1].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   return rows.map((row) => `${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ')}\n`).join('');
+}
+
+/** A value as it may stand on a screen: without a password, and with what is meant where there is none. */
+function shown(setting: Setting, value: unknown): string {
+  if (value === undefined) return `(${setting.preset})`;
+  const text = Array.isArray(value) ? value.join(' ') : String(value);
+  return setting.shown?.(text) ?? text;
 }
 
 function say(text: string): ExitCode {

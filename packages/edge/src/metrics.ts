@@ -3,24 +3,15 @@
 // Every label is one of a short closed list, and each of its values is there from the start at 0: a rate needs two
 // points, and the first event would be missed otherwise. Never a Client Identifier, a topic, a user or an address.
 
-import { type Counters, closeReasons, dropReasons, type Gauges, type StoredGauges, willOutcomes } from '@skein/broker';
+import { closeReasons, dropReasons, type Gauges, type StoredGauges, willOutcomes } from '@skein/broker';
 import { ReasonCode } from '@skein/protocol';
-import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
-import { type EdgeState, edgeStates } from './edge-state.ts';
+import { Counter, Gauge, Registry } from 'prom-client';
+import { addCluster, addStore } from './cluster-metrics.ts';
+import { edgeStates } from './edge-state.ts';
+import type { Add, Looked, Measured, Sample } from './metric.ts';
 import { reasonName } from './observe.ts';
+import { runtimeMetrics } from './runtime-metrics.ts';
 import { packetTypes, type Traffic } from './traffic.ts';
-
-/** Where the numbers are. */
-export interface Measured {
-  readonly version: string;
-  readonly traffics: readonly Traffic[];
-  readonly counters: Counters;
-  readonly connectionsMax: number;
-  readonly gauges: () => Gauges;
-  /** Asks the store. */
-  readonly stored: () => Promise<StoredGauges>;
-  readonly state: () => EdgeState;
-}
 
 /** Metrics as text, in Prometheus' format. */
 export interface Metrics {
@@ -28,12 +19,19 @@ export interface Metrics {
   read(): Promise<string>;
 }
 
-/** What is looked up once for each scrape, since looking takes time. */
-interface Looked {
-  readonly gauges: Gauges;
-  /** Undefined if the store does not answer; its metrics are then absent, not 0. */
-  readonly stored: StoredGauges | undefined;
-}
+/** How long a scrape waits for the store. */
+const storedMs = 1000;
+
+/** A node that does not serve has nothing in hand. */
+const nothing: Gauges = {
+  connected: 0,
+  subscriptions: 0,
+  inflight: 0,
+  unacknowledged: 0,
+  members: 0,
+  routes: 0,
+  storeUp: false,
+};
 
 const protocolVersions = [
   [3, '3.1'],
@@ -45,13 +43,16 @@ const connackCodes: readonly ReasonCode[] = [
   ...new Set(Object.values(ReasonCode).filter((code) => code === ReasonCode.success || code >= 0x80)),
 ];
 
-/** One value of a metric: labels, and the number now. */
-type Sample = readonly [labels: Record<string, string>, value: number];
-
 /** All metrics of a node. */
 export function makeMetrics(measured: Measured): Metrics {
   const registry = new Registry();
-  let looked: Looked = { gauges: measured.gauges(), stored: undefined };
+  const look = (stored: StoredGauges | undefined): Looked => ({
+    counters: measured.counters(),
+    gauges: measured.gauges() ?? nothing,
+    stored,
+  });
+  let looked: Looked = look(undefined);
+  const now = (): Looked => looked;
   const counter: Add = (name, help, labelNames, read) => {
     new Counter({
       name,
@@ -80,39 +81,32 @@ export function makeMetrics(measured: Measured): Metrics {
     });
   };
   addNode(measured, gauge);
-  addConnections(measured, counter, gauge);
+  addConnections(measured, counter, gauge, now);
   addPackets(measured, counter);
-  addMessages(measured, counter);
-  addHoldings(() => looked, gauge);
+  addMessages(now, counter);
+  addHoldings(now, gauge);
+  addStore(measured, counter, gauge, now);
+  addCluster(measured, counter, gauge, now);
   const runtime = runtimeMetrics();
   return {
     contentType: registry.contentType,
     read: async () => {
-      const stored = await measured.stored().catch(() => undefined);
-      looked = { gauges: measured.gauges(), stored };
+      looked = look(await inTime(measured.stored(), storedMs));
       return `${await registry.metrics()}\n${await runtime.metrics()}`;
     },
   };
 }
 
-let runtimeRegistry: Registry | undefined;
-
-/** Metrics of the process: memory, CPU, event loop, garbage collection. Measured once, however many nodes it holds. */
-function runtimeMetrics(): Registry {
-  if (runtimeRegistry !== undefined) return runtimeRegistry;
-  runtimeRegistry = new Registry();
-  // The event loop's lag is taken by a timer: every 50 ms, since the usual 10 would be most of what an idle node does.
-  // So the figures have a floor of 0.05 s.
-  collectDefaultMetrics({ register: runtimeRegistry, eventLoopMonitoringPrecision: 50 });
-  // These list every socket to count them.
-  for (const name of ['active_handles', 'active_requests', 'active_resources']) {
-    runtimeRegistry.removeSingleMetric(`nodejs_${name}`);
-    runtimeRegistry.removeSingleMetric(`nodejs_${name}_total`);
-  }
-  return runtimeRegistry;
+/** What a promise brings; undefined if it fails, or brings nothing in time. */
+async function inTime<Value>(promise: Promise<Value>, deadlineMs: number): Promise<Value | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(resolve, deadlineMs, undefined);
+  });
+  const answer = await Promise.race([promise.catch(() => undefined), late]);
+  clearTimeout(timer);
+  return answer;
 }
-
-type Add = (name: string, help: string, labelNames: readonly string[], read: () => readonly Sample[]) => void;
 
 function addNode({ version, state }: Measured, gauge: Add): void {
   gauge('mqtt_build_info', 'The version that runs, always 1.', ['version', 'runtime'], () => [
@@ -123,7 +117,7 @@ function addNode({ version, state }: Measured, gauge: Add): void {
   );
 }
 
-function addConnections({ traffics, connectionsMax, counters }: Measured, counter: Add, gauge: Add): void {
+function addConnections({ traffics, connectionsMax }: Measured, counter: Add, gauge: Add, now: () => Looked): void {
   gauge('mqtt_connections', 'Clients connected.', ['listener', 'protocol'], () =>
     traffics.flatMap(({ listener, connected }) =>
       protocolVersions.map(([version, protocol]): Sample => [{ listener, protocol }, connected[version]]),
@@ -138,6 +132,7 @@ function addConnections({ traffics, connectionsMax, counters }: Measured, counte
   );
   counter('mqtt_connections_rejected_total', 'Network Connections closed before a byte was read.', ['reason'], () => [
     [{ reason: 'connections_max' }, sum(traffics, ({ rejected }) => rejected)],
+    [{ reason: 'not_serving' }, sum(traffics, ({ rejectedUnready }) => rejectedUnready)],
     [{ reason: 'accept_failed' }, sum(traffics, ({ failed }) => failed)],
   ]);
   counter('mqtt_connack_sent_total', 'CONNACK packets sent, by Reason Code.', ['code'], () =>
@@ -150,7 +145,7 @@ function addConnections({ traffics, connectionsMax, counters }: Measured, counte
     [{}, sum(traffics, ({ congested }) => congested)],
   ]);
   counter('mqtt_session_takeovers_total', 'Clients that took a Session over from a connected one.', ['scope'], () => [
-    [{ scope: 'local' }, counters.takeovers],
+    [{ scope: 'local' }, now().counters.takeovers],
   ]);
 }
 
@@ -175,26 +170,25 @@ function addPackets({ traffics }: Measured, counter: Add): void {
   );
 }
 
-function addMessages({ counters }: Measured, counter: Add): void {
-  counter('mqtt_publish_received_total', 'PUBLISH packets received.', ['qos'], () => byQos(counters.publishReceived));
+function addMessages(now: () => Looked, counter: Add): void {
+  counter('mqtt_publish_received_total', 'PUBLISH packets received.', ['qos'], () =>
+    byQos(now().counters.publishReceived),
+  );
   counter('mqtt_publish_sent_total', 'PUBLISH packets sent, repeats included.', ['qos'], () =>
-    byQos(counters.publishSent),
+    byQos(now().counters.publishSent),
   );
   counter('mqtt_messages_queued_total', 'Messages accepted into the queue of a Session.', [], () => [
-    [{}, counters.queued],
+    [{}, now().counters.queued],
   ]);
   counter('mqtt_messages_dropped_total', 'Messages that did not reach a matching subscriber.', ['reason'], () =>
-    dropReasons.map((reason) => [{ reason }, counters.dropped[reason]]),
+    dropReasons.map((reason) => [{ reason }, now().counters.dropped[reason]]),
   );
   counter('mqtt_retained_not_stored_total', 'Retained messages at QoS 0 that could not be stored.', [], () => [
-    [{}, counters.retainedNotStored],
+    [{}, now().counters.retainedNotStored],
   ]);
   counter('mqtt_wills_total', 'Will Messages by how they ended.', ['outcome'], () =>
-    willOutcomes.map((outcome) => [{ outcome }, counters.wills[outcome]]),
+    willOutcomes.map((outcome) => [{ outcome }, now().counters.wills[outcome]]),
   );
-  counter('mqtt_store_failures_total', 'Calls to the store that failed or were not answered in time.', [], () => [
-    [{}, counters.storeFailures],
-  ]);
 }
 
 function addHoldings(looked: () => Looked, gauge: Add): void {

@@ -13,7 +13,7 @@ function lines(facts: readonly Fact[], level = 'trace'): string[] {
       written += line;
     },
   });
-  const observer = logFacts(log);
+  const observer = logFacts(log, 'node-1:0a1b2c3d');
   for (const fact of facts) observer.observe(fact);
   return written.split('\n').filter((line) => line !== '');
 }
@@ -34,7 +34,7 @@ describe('a log line', () => {
     const [line = ''] = lines([connected]);
     expect(JSON.parse(line)).toMatchObject({
       level: 'info',
-      node: 'node-1',
+      nodeId: 'node-1',
       time: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/),
       event: 'client_connected',
       clientId: 'lamp',
@@ -64,6 +64,15 @@ describe('a log line', () => {
       ['debug', { is: 'will_published', clientId: 'a', topic: 't' }],
       ['error', { is: 'store_failed', operation: 'acquire', error }],
       ['error', { is: 'internal_error', where: 'packet', error }],
+      ['warn', { is: 'store_away' }],
+      ['info', { is: 'store_back', awayMs: 12 }],
+      ['info', { is: 'node_joined', node: 'n2:1', address: '127.0.0.1:7470' }],
+      ['info', { is: 'node_left', node: 'n2:1' }],
+      ['warn', { is: 'node_dead', node: 'n2:1' }],
+      ['warn', { is: 'node_unreachable', node: 'n2:1' }],
+      ['warn', { is: 'node_reaped', node: 'n2:1', sessions: 3 }],
+      ['info', { is: 'node_reaped', node: 'n2:1', sessions: 0 }],
+      ['error', { is: 'fenced', why: 'so' }],
     ];
     for (const [level, fact] of facts) {
       const [line = ''] = lines([fact]);
@@ -71,6 +80,23 @@ describe('a log line', () => {
     }
     expect(lines([{ is: 'internal_error', where: 'packet', error }])[0]).toContain('observe.test.ts');
     expect(lines([connected], 'warn')).toEqual([]);
+    const [fenced = ''] = lines([{ is: 'fenced', why: 'so' }]);
+    expect(JSON.parse(fenced)).toMatchObject({ nodeId: 'node-1', node: 'node-1:0a1b2c3d', why: 'so' });
+  });
+});
+
+describe('a store that is away', () => {
+  it('fills no log: it is told why once, and again the next time', () => {
+    const failed = (operation: string): Fact => ({ is: 'store_failed', operation, error: new Error('no answer') });
+    const back: Fact = { is: 'store_back', awayMs: 1 };
+    const away: Fact = { is: 'store_away' };
+    const time = [failed('acquire'), away, failed('renew'), failed('enqueue'), back];
+    const said = lines([...time, ...time]).map((line) => JSON.parse(line));
+    expect(said.map(({ level, event }) => `${level} ${event}`)).toEqual([
+      ...['error store_failed', 'warn store_away', 'debug store_failed', 'debug store_failed', 'info store_back'],
+      ...['error store_failed', 'warn store_away', 'debug store_failed', 'debug store_failed', 'info store_back'],
+    ]);
+    expect(said[0].err.message).toBe('no answer');
   });
 });
 

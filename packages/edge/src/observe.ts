@@ -26,7 +26,7 @@ export function makeLog(level: string, nodeId: string, destination: DestinationS
   return pino(
     {
       level,
-      base: { node: nodeId },
+      base: { nodeId },
       timestamp: () => `,"time":"${new Date().toISOString()}"`,
       formatters: { level: (label) => ({ level: label }) },
     },
@@ -34,12 +34,25 @@ export function makeLog(level: string, nodeId: string, destination: DestinationS
   );
 }
 
-/** Writes the broker's facts to a log. */
-export function logFacts(log: Logger): Observer {
-  return { observe: (fact) => write(log, fact) };
+/**
+ * Writes the broker's facts to a log.
+ *
+ * @param node what the broker calls itself
+ */
+export function logFacts(log: Logger, node: string): Observer {
+  let isStoreAway = false;
+  return {
+    observe: (fact) => {
+      if (fact.is === 'store_away') isStoreAway = true;
+      if (fact.is === 'store_back') isStoreAway = false;
+      // A store that is away fails every call: the first of them told why, and the counter tells how many.
+      if (fact.is === 'store_failed' && isStoreAway) log.debug(storeFailed(fact));
+      else write(log, node, fact);
+    },
+  };
 }
 
-function write(log: Logger, fact: Fact): void {
+function write(log: Logger, self: string, fact: Fact): void {
   switch (fact.is) {
     case 'client_connected': {
       const { clientId, username, protocolVersion, cleanStart, sessionPresent, keepAliveSeconds, origin } = fact;
@@ -67,7 +80,31 @@ function write(log: Logger, fact: Fact): void {
       log.debug({ event: fact.is, clientId: cut(fact.clientId), topic: cut(fact.topic) });
       return;
     case 'store_failed':
-      log.error({ event: fact.is, operation: fact.operation, err: fact.error });
+      log.error(storeFailed(fact));
+      return;
+    case 'store_away':
+      log.warn({ event: fact.is }, 'the store does not answer: acknowledgements at QoS 1 and 2 wait for it');
+      return;
+    case 'store_back':
+      log.info({ event: fact.is, awayMs: fact.awayMs });
+      return;
+    case 'node_joined':
+      log.info({ event: fact.is, node: fact.node, address: fact.address });
+      return;
+    case 'node_left':
+      log.info({ event: fact.is, node: fact.node });
+      return;
+    case 'node_dead':
+    case 'node_unreachable':
+      log.warn({ event: fact.is, node: fact.node });
+      return;
+    case 'node_reaped':
+      // One that left in good order has nothing left to be let go.
+      if (fact.sessions === 0) log.info({ event: fact.is, node: fact.node, sessions: 0 });
+      else log.warn({ event: fact.is, node: fact.node, sessions: fact.sessions });
+      return;
+    case 'fenced':
+      log.error({ event: fact.is, node: self, why: fact.why }, 'all clients are let go, since others may have theirs');
       return;
     case 'internal_error':
       log.error({ event: fact.is, where: fact.where, err: fact.error });
@@ -75,6 +112,11 @@ function write(log: Logger, fact: Fact): void {
   }
 }
 
-function cut(text: string | undefined): string | undefined {
+function storeFailed({ is, operation, error }: Extract<Fact, { is: 'store_failed' }>): object {
+  return { event: is, operation, err: error };
+}
+
+/** Text of somebody else's choice, at a length that a log can bear. */
+export function cut(text: string | undefined): string | undefined {
   return text === undefined || text.length <= longestText ? text : `${text.slice(0, longestText)}…`;
 }

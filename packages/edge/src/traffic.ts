@@ -30,6 +30,8 @@ export class Traffic {
   opened = 0;
   /** Network Connections refused because there were too many. */
   rejected = 0;
+  /** Network Connections refused because the node was about to stop, or to begin anew. */
+  rejectedUnready = 0;
   /** Network Connections that could not be accepted. */
   failed = 0;
   readonly closed: Record<CloseReason, number> = zeroes(closeReasons);

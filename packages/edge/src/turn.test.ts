@@ -60,6 +60,40 @@ describe('the end of a turn', () => {
   });
 });
 
+describe('whoever is asked once a turn', () => {
+  it('is asked before the first byte, once for all reads, and before anything is sent', async () => {
+    const story: string[] = [];
+    const turn = new Turn(() => story.push('begins'));
+    turn.read();
+    story.push('bytes');
+    turn.read();
+    turn.flushLater({ flush: () => story.push('flush') });
+    await nextRound();
+    expect(story).toEqual(['begins', 'bytes', 'flush']);
+  });
+
+  it('is asked in a turn without reads too, before its tasks', async () => {
+    const story: string[] = [];
+    const turn = new Turn(() => story.push('begins'));
+    turn.endOfTurn(() => story.push('task'));
+    await nextRound();
+    expect(story).toEqual(['begins', 'task']);
+  });
+
+  it('is asked again in the next turn, though nothing came of the last', async () => {
+    let asked = 0;
+    const turn = new Turn(() => {
+      asked += 1;
+    });
+    for (let turns = 1; turns <= 3; turns += 1) {
+      turn.read();
+      turn.read();
+      await nextRound();
+      expect(asked).toBe(turns);
+    }
+  });
+});
+
 describe('many reads in one round of the loop', () => {
   /** One round with a number of reads, each in a callback of its own, and each with something to send. */
   async function round(turn: Turn, reads: number, flushed: () => void): Promise<void> {

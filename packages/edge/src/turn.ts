@@ -8,6 +8,9 @@
 // read, which is best while sockets are ready one at a time. When many are ready at once, it pays to read them all
 // first (setImmediate) and write after, but then a quiet loop would go round once more for nothing. So the turn
 // watches: every so often it counts how many reads one round of the loop holds, and changes over while they are many.
+//
+// Whoever has to know how long the loop stood still is asked once a turn: before its first byte is looked at, or, in a
+// turn that brought none, before anything is written.
 
 /** What can be flushed at the end of the turn: it collects, then writes once. */
 export interface Flushable {
@@ -28,24 +31,36 @@ export class Turn {
   #dirty: Flushable[] = [];
   #spareDirty: Flushable[] = [];
   #armed = false;
+  #begun = false;
   #reads = 0;
   #gathers = false;
   #turnsToLook = lookEvery;
   #quiet = 0;
+  readonly #begins: (() => void) | undefined;
   readonly #end = (): void => this.#run();
   readonly #look = (): void => {
     if (this.#reads >= manyReads) this.#gathers = true;
     this.#quiet = 0;
   };
 
+  /** @param begins called once in each turn, when nothing of it has been taken in or sent yet */
+  constructor(begins?: () => void) {
+    this.#begins = begins;
+  }
+
   /** Whether it is at present the whole round of the loop that is answered in one go. */
   get gathers(): boolean {
     return this.#gathers;
   }
 
-  /** Counts a read, from which the turn learns how busy the loop is. */
+  /** Counts a read, from which the turn learns how busy the loop is. To be called before the bytes are looked at. */
   read(): void {
     this.#reads += 1;
+    if (this.#begun || this.#begins === undefined) return;
+    this.#begun = true;
+    // Even if nothing comes of the read, the turn ends, so that the next one begins.
+    this.#arm();
+    this.#begins();
   }
 
   /** Calls `task` once at the end of this turn, before the sockets are flushed. */
@@ -68,6 +83,8 @@ export class Turn {
   }
 
   #run(): void {
+    if (!this.#begun) this.#begins?.();
+    this.#begun = false;
     const tasks = this.#tasks;
     this.#tasks = this.#spareTasks;
     // Not before the tasks have run: what they send belongs to this turn.

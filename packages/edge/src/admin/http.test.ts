@@ -1,4 +1,4 @@
-import { Counters, closeReasons, dropReasons, willOutcomes } from '@skein/broker';
+import { Counters, closeReasons, dropReasons, type Gauges, willOutcomes } from '@skein/broker';
 import { ReasonCode } from '@skein/protocol';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { EdgeState } from '../edge-state.ts';
@@ -13,12 +13,25 @@ interface Scene {
   state: EdgeState;
   readonly traffic: Traffic;
   readonly counters: Counters;
-  /** Whether the store answers. */
-  storeAnswers: boolean;
+  /** Whether the store answers, does not, or never will. */
+  storeAnswers: boolean | 'never';
+  /** Whether there is a broker. */
+  serves: boolean;
+  timesFenced: number;
   ask(path: string, init?: RequestInit): Promise<{ status: number; text: string; headers: Headers }>;
   /** A sample of `/metrics`, by its name and labels as they are written. */
   sample(name: string): Promise<number | undefined>;
 }
+
+const gauges: Gauges = {
+  connected: 3,
+  subscriptions: 7,
+  inflight: 2,
+  unacknowledged: 1,
+  members: 3,
+  routes: 8,
+  storeUp: true,
+};
 
 async function open(): Promise<Scene> {
   const scene: Scene = {
@@ -26,6 +39,8 @@ async function open(): Promise<Scene> {
     traffic: new Traffic('mqtt://127.0.0.1:1883'),
     counters: new Counters(),
     storeAnswers: true,
+    serves: true,
+    timesFenced: 0,
     ask: async (path, init) => {
       const answer = await fetch(`${admin?.url}${path}`, init);
       return { status: answer.status, text: await answer.text(), headers: answer.headers };
@@ -40,13 +55,17 @@ async function open(): Promise<Scene> {
   const metrics = makeMetrics({
     version: '1.2.3',
     traffics: [scene.traffic, new Traffic('ws://127.0.0.1:8083/mqtt')],
-    counters: scene.counters,
+    counters: () => scene.counters,
     connectionsMax: 1000,
-    gauges: () => ({ connected: 3, subscriptions: 7, inflight: 2, unacknowledged: 1 }),
+    gauges: () => (scene.serves ? gauges : undefined),
     stored: async () => {
+      if (scene.storeAnswers === 'never') return await new Promise(() => {});
       if (!scene.storeAnswers) throw new Error('away');
-      return { sessions: 10, retained: 4 };
+      return scene.serves ? { sessions: 10, retained: 4 } : undefined;
     },
+    store: () => ({ kind: 'redis', durability: 'everysec' }),
+    timesFenced: () => scene.timesFenced,
+    peerEvents: () => ({ opened: 2, broken: 1, narrow: 0, refused: 0, malformed: 0 }),
     state,
   });
   admin = await serveAdmin('127.0.0.1', 0, { state, metrics });
@@ -54,10 +73,10 @@ async function open(): Promise<Scene> {
 }
 
 describe('the probes', () => {
-  it('tell a node that starts, serves and drains apart', async () => {
+  it('tell a node that starts, serves, begins anew and drains apart', async () => {
     const scene = await open();
     const answers: Record<string, (string | number)[]> = {};
-    for (const state of ['starting', 'ready', 'draining'] as const) {
+    for (const state of ['starting', 'ready', 'fenced', 'draining'] as const) {
       scene.state = state;
       answers[state] = [];
       for (const path of ['/livez', '/startupz', '/readyz']) {
@@ -68,6 +87,7 @@ describe('the probes', () => {
     expect(answers).toEqual({
       starting: [200, 'ok\n', 503, 'not ok\n', 503, 'not ok\n'],
       ready: [200, 'ok\n', 200, 'ok\n', 200, 'ok\n'],
+      fenced: [200, 'ok\n', 200, 'ok\n', 503, 'not ok\n'],
       draining: [200, 'ok\n', 200, 'ok\n', 503, 'not ok\n'],
     });
   });
@@ -159,7 +179,8 @@ describe('/metrics', () => {
     const { ask } = await open();
     const { text } = await ask('/metrics');
     const labels = new Set([...text.matchAll(/[{,]([a-z_]+)="/g)].map(([, label]) => label));
-    const known = 'version runtime state listener protocol reason code scope type qos outcome kind'.split(' ');
+    const known =
+      'version runtime state listener protocol reason code scope type qos outcome kind durability event'.split(' ');
     const ofRuntime = ['space', 'le', 'major', 'minor', 'patch'];
     for (const label of labels) expect([...known, ...ofRuntime]).toContain(label);
     expect(text.split('\n').filter((line) => line !== '' && !line.startsWith('#')).length).toBeLessThan(500);
@@ -171,5 +192,56 @@ describe('/metrics', () => {
     expect(await scene.sample('mqtt_retained_messages')).toBeUndefined();
     expect(await scene.sample('mqtt_sessions{state="offline"}')).toBeUndefined();
     expect(await scene.sample('mqtt_sessions{state="connected"}')).toBe(3);
+    expect(await scene.sample('mqtt_store_up')).toBe(0);
+    expect(await scene.sample('mqtt_cluster_members')).toBe(3);
+  });
+
+  it('does not wait long for a store that hangs', async () => {
+    const scene = await open();
+    scene.storeAnswers = 'never';
+    const began = performance.now();
+    expect(await scene.sample('mqtt_store_up')).toBe(0);
+    expect(performance.now() - began).toBeLessThan(5000);
+  });
+
+  it('tells how the node and its cluster are', async () => {
+    const scene = await open();
+    Object.assign(scene.counters, {
+      nodesReaped: 1,
+      sessionsReaped: 20,
+      peerPublished: 3,
+      peerDelivered: 4,
+      peerPushed: 5,
+    });
+    scene.timesFenced = 2;
+    for (const [name, value] of [
+      ['mqtt_store_up', 1],
+      ['mqtt_store_info{kind="redis",durability="everysec"}', 1],
+      ['mqtt_cluster_members', 3],
+      ['mqtt_routes', 8],
+      ['mqtt_node_fenced_total', 2],
+      ['mqtt_cluster_nodes_reaped_total', 1],
+      ['mqtt_cluster_sessions_reaped_total', 20],
+      ['mqtt_cluster_messages_sent_total{kind="publish"}', 3],
+      ['mqtt_cluster_messages_sent_total{kind="deliver"}', 4],
+      ['mqtt_cluster_messages_sent_total{kind="push"}', 5],
+      ['mqtt_cluster_peer_events_total{event="opened"}', 2],
+      ['mqtt_cluster_peer_events_total{event="broken"}', 1],
+      ['mqtt_cluster_peer_events_total{event="narrow"}', 0],
+    ] as const) {
+      expect([name, await scene.sample(name)]).toEqual([name, value]);
+    }
+  });
+
+  it('is there while a node that was fenced begins anew: nobody is connected, nothing is known of the store', async () => {
+    const scene = await open();
+    scene.state = 'fenced';
+    scene.serves = false;
+    scene.counters.dropped.queue_full = 6;
+    expect(await scene.sample('mqtt_node_state{state="fenced"}')).toBe(1);
+    expect(await scene.sample('mqtt_cluster_members')).toBe(0);
+    expect(await scene.sample('mqtt_store_up')).toBe(0);
+    expect(await scene.sample('mqtt_sessions{state="connected"}')).toBe(0);
+    expect(await scene.sample('mqtt_messages_dropped_total{reason="queue_full"}')).toBe(6);
   });
 });

@@ -25,11 +25,30 @@ describe('the banner', () => {
       nodeId: 'n1',
       urls: ['mqtt://127.0.0.1:1883', 'ws://127.0.0.1:8083/mqtt'],
       adminUrl: 'http://127.0.0.1:8080',
+      store: undefined,
+      durability: 'memory',
+      cluster: 'skein',
+      advertise: undefined,
     });
     for (const part of ['n1', 'mqtt://127.0.0.1:1883', 'ws://127.0.0.1:8083/mqtt', 'http://127.0.0.1:8080/readyz']) {
       expect(text).toContain(part);
     }
     expect(text).toContain('nothing survives a restart');
     expect(text).toContain("mosquitto_sub -h 127.0.0.1 -p 1883 -v -t 'hello/#'");
+  });
+
+  it('names the store that nodes share, and where they meet', () => {
+    const text = banner({
+      nodeId: 'n1',
+      urls: ['mqtt://127.0.0.1:1883'],
+      adminUrl: 'http://127.0.0.1:8080',
+      store: 'redis://127.0.0.1:6379',
+      durability: 'everysec',
+      cluster: 'home',
+      advertise: '127.0.0.1:7470',
+    });
+    expect(text).toContain('kept in redis://127.0.0.1:6379, durability everysec.');
+    expect(text).toContain('cluster home share it; they reach this one at 127.0.0.1:7470.');
+    expect(text).not.toContain('nothing survives');
   });
 });

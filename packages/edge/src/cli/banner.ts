@@ -8,14 +8,21 @@ export interface Greeting {
   readonly nodeId: string;
   readonly urls: readonly string[];
   readonly adminUrl: string;
+  /** The store, without a password; undefined for one in this process's memory. */
+  readonly store: string | undefined;
+  readonly durability: string;
+  readonly cluster: string;
+  /** Where the other nodes reach this one; undefined for a node that is alone. */
+  readonly advertise: string | undefined;
 }
 
 /** The banner, several lines. */
-export function banner({ nodeId, urls, adminUrl }: Greeting): string {
+export function banner(greeting: Greeting): string {
+  const { nodeId, urls, adminUrl } = greeting;
   const lines = [
     '',
     `  Skein ${version}, node ${nodeId}`,
-    '  Everything is kept in memory: nothing survives a restart.',
+    ...keeping(greeting),
     '',
     ...urls.map((url) => `    ${url}`),
     `    ${adminUrl}/readyz  ${adminUrl}/metrics`,
@@ -32,6 +39,15 @@ export function banner({ nodeId, urls, adminUrl }: Greeting): string {
     );
   }
   return `${lines.join('\n')}\n`;
+}
+
+/** What becomes of what is kept, and with whom. */
+function keeping({ store, durability, cluster, advertise }: Greeting): string[] {
+  if (store === undefined) return ['  Everything is kept in memory: nothing survives a restart.'];
+  return [
+    `  Everything is kept in ${store}, durability ${durability}.`,
+    `  Nodes of the cluster ${cluster} share it; they reach this one at ${advertise}.`,
+  ];
 }
 
 /** A command that publishes a first message; undefined if no listener is one that mosquitto_pub can reach. */

@@ -33,7 +33,7 @@ ${limits.map(entry).join('')}`;
 
 function entry(setting: Setting): string {
   const head = `  ${setting.flag}${setting.value === '' ? '' : ` ${setting.value}`}`;
-  const said = `${setting.help} Allowed: ${setting.allowed}. Default: ${shown(setting.schema.parse(undefined))}.`;
+  const said = `${setting.help} Allowed: ${setting.allowed}. Default: ${setting.preset ?? shown(setting.schema.parse(undefined))}.`;
   return `${head}\n${wrap(said)}\n`;
 }
 

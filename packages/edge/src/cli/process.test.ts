@@ -6,11 +6,14 @@ import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 
 const program = fileURLToPath(new URL('../../bin/skein.js', import.meta.url));
 const built = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 const anyPorts = ['--listen', 'mqtt://127.0.0.1:0', '--admin', '127.0.0.1:0'];
+
+// Processes take their time to start on a machine that is busy with other tests.
+vi.setConfig({ testTimeout: 60_000 });
 
 beforeAll(() => {
   if (!existsSync(built)) throw new Error('the program is not built: npm run build');
@@ -94,7 +97,9 @@ describe('skein start', () => {
     const ready = await line('ready');
     expect(ready).toMatchObject({
       level: 'info',
+      nodeId: 'n1',
       node: 'n1',
+      cluster: 'skein',
       listen: [
         expect.stringMatching(/^mqtt:\/\/127\.0\.0\.1:\d+$/),
         expect.stringMatching(/^ws:\/\/\[::1\]:\d+\/mqtt$/),
@@ -170,6 +175,7 @@ describe('skein start', () => {
     expect(err).toMatch(new RegExp(`^skein: ${url}: the port is in use`));
   });
 
+  const redis = ['--store', 'redis://127.0.0.1:6379'];
   const wrong: readonly [what: string, words: readonly string[], environment: Record<string, string>, says: RegExp][] =
     [
       ['flag', ['--lisetn', 'mqtt://127.0.0.1:0'], {}, /--lisetn: .*did you mean --listen\?/],
@@ -177,6 +183,9 @@ describe('skein start', () => {
       ['store', ['--store', 'file:./data'], {}, /store: file:\.\/data from --store.*allowed: memory:/],
       ['variable', [], { SKEIN_LIMITS_RECEIVE_MAXIMUM: '0' }, /limits\.receiveMaximum: 0 .*from 1 to 65535/],
       ['file', ['--config', '/nowhere.yaml'], {}, /\/nowhere\.yaml: the file cannot be read/],
+      ['peer', [...redis, '--peer', '0.0.0.0:7470'], {}, /peer: 0\.0\.0\.0:7470 stands for.*--advertise/],
+      ['open way', [...redis, '--peer', '10.0.0.1:7470'], {}, /peer: 10\.0\.0\.1:7470 is beyond.*--insecure-peers/],
+      ['durability', ['--durability', 'always'], {}, /durability: always is more than the store memory:.*allowed: /],
       ['open door', ['--listen', 'mqtt://0.0.0.0:0'], {}, /0\.0\.0\.0:0 can be reached .*--allow-anonymous/],
     ];
   for (const [what, words, environment, says] of wrong) {
@@ -188,6 +197,22 @@ describe('skein start', () => {
       expect(out).toBe('');
     });
   }
+
+  it('ends with 78 when it cannot listen for its peers, and says where', async () => {
+    const first = run(['start', ...anyPorts]);
+    const taken = new URL(String((await first.line('ready')).admin)).host;
+    const { status, err } = await run(['start', ...anyPorts, '--store', 'redis://127.0.0.1:1', '--peer', taken]).ended;
+    expect(status).toBe(78);
+    expect(err).toMatch(new RegExp(`^skein: peer: ${taken}: the port is in use`));
+  });
+
+  it('ends with 78 when there is no such Redis, says where it looked, and not with which password', async () => {
+    const store = 'redis://ada:hunter2@127.0.0.1:1/3';
+    const { status, out, err } = await run(['start', ...anyPorts], { SKEIN_STORE: store }).ended;
+    expect(status).toBe(78);
+    expect(err).toMatch(/^skein: store: Redis at 127\.0\.0\.1:1 cannot be reached \(ECONNREFUSED\)/);
+    expect(out + err).not.toContain('hunter2');
+  });
 
   it('listens beyond loopback when it is told in so many words', async () => {
     const { line } = run(['start', '--listen', 'mqtt://0.0.0.0:0', '--admin', '127.0.0.1:0', '--allow-anonymous']);
@@ -219,6 +244,18 @@ describe('skein check-config', () => {
     expect(out).toMatch(/^cluster +c +--cluster *$/m);
     expect(out).toMatch(/^limits\.queueMaxMessages +5 +.*skein\.yaml *$/m);
     expect(out).toMatch(/^logLevel +info +default *$/m);
+  });
+
+  it('tells of a store where it is, and not how to get in', async () => {
+    const file = join(directory, 'store');
+    writeFileSync(file, 'rediss://ada:hunter2@redis.example.org:6380/2\n');
+    const { status, out, err } = await run(['check-config', '--explain'], { SKEIN_STORE_FILE: file }).ended;
+    expect({ status, err }).toEqual({ status: 0, err: '' });
+    expect(out).toMatch(/^store +rediss:\/\/redis\.example\.org:6380\/2 +.*\(SKEIN_STORE_FILE\) *$/m);
+    expect(out).toMatch(/^nodeId +\S+-[0-9a-f]{6} +default, new at each start *$/m);
+    expect(out).toMatch(/^durability +\(whatever the store offers\) +default *$/m);
+    expect(out).toMatch(/^insecurePeers +false +default *$/m);
+    expect(out).not.toContain('hunter2');
   });
 
   it('ends with 78 when something is wrong', async () => {

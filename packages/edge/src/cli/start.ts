@@ -3,14 +3,18 @@
 // The first signal stops it in good order, bounded in time; a second one, a moment later, at once. A defect (an exception that nobody
 // expected) ends the process: its Clients reconnect, here or elsewhere, to a process that is whole.
 
+import { NodeIdTaken, StoreUnavailable } from '@skein/broker';
 import { type Logger, pino } from 'pino';
 import type { Config } from '../config/schema.ts';
+import { isShared, storeShown } from '../config/store-url.ts';
 import { type Edge, openEdge } from '../edge.ts';
 import { ExitCode } from '../exit-code.ts';
 import { ListenError } from '../listen/listen-error.ts';
 import { makeLog } from '../observe.ts';
+import { StartRefused } from '../start-refused.ts';
 import { version } from '../version.ts';
 import { banner, firstPublish } from './banner.ts';
+import { warnings } from './warnings.ts';
 
 /** How long stopping may take. */
 const stopMs = 10_000;
@@ -41,16 +45,24 @@ export async function start(config: Config): Promise<ExitCode> {
   const stop = stopSignal();
   let edge: Edge;
   try {
-    edge = await openEdge(config, log);
+    edge = await openEdge(config, log, (again) => {
+      sayReady(config, again, log, { again: true });
+      destination.flushSync();
+    });
   } catch (error) {
-    if (!(error instanceof ListenError)) throw error;
-    process.stderr.write(`skein: ${error.message}\n`);
+    const why = refusal(error);
+    if (why === undefined) throw error;
+    process.stderr.write(`skein: ${why}\n`);
     return ExitCode.wrongSetting;
   }
   sayReady(config, edge, log);
+  for (const { event, words, ...of } of warnings(config, edge)) log.warn({ event, ...of }, words);
   destination.flushSync(); // somebody may be waiting for it
   if (process.stderr.isTTY) {
-    process.stderr.write(banner({ nodeId: config.nodeId, urls: edge.urls, adminUrl: edge.adminUrl }));
+    const store = isShared(config.store) ? storeShown(config.store) : undefined;
+    const { nodeId, cluster } = config;
+    const { urls, adminUrl, durability, advertise } = edge;
+    process.stderr.write(banner({ nodeId, urls, adminUrl, store, durability, cluster, advertise }));
   }
   const signal = await stop;
   log.info({ event: 'stopping', signal });
@@ -59,27 +71,32 @@ export async function start(config: Config): Promise<ExitCode> {
   return inTime ? ExitCode.success : ExitCode.stoppedShort;
 }
 
-function sayReady(config: Config, edge: Edge, log: Logger): void {
+/** Why a node does not start, if whoever started it can do something about it. */
+function refusal(error: unknown): string | undefined {
+  if (error instanceof ListenError || error instanceof StartRefused) return error.message;
+  if (error instanceof NodeIdTaken) return `nodeId: ${error.message}; give each node another --node-id`;
+  if (error instanceof StoreUnavailable) return `store: it stopped answering during the start: ${error.message}`;
+  return undefined;
+}
+
+function sayReady(config: Config, edge: Edge, log: Logger, more: { readonly again?: true } = {}): void {
   // Scripts wait for this line, so it is there at every level but silence.
   const heard = config.logLevel === 'silent' ? log : log.child({}, { level: 'info' });
   heard.info({
     event: 'ready',
     version,
+    node: edge.node,
     cluster: config.cluster,
     listen: edge.urls,
     admin: edge.adminUrl,
-    store: config.store,
-    durability: config.durability,
+    peer: edge.peer,
+    advertise: edge.advertise,
+    store: storeShown(config.store),
+    durability: edge.durability,
     pid: process.pid,
     try: firstPublish(edge.urls),
+    ...more,
   });
-  log.warn(
-    { event: 'store_volatile', store: config.store },
-    'the store memory: keeps everything in this process: sessions, queued and retained messages are lost at a restart',
-  );
-  if (config.allowAnonymous === true) {
-    log.warn({ event: 'anonymous_everywhere' }, 'whoever reaches a listener may connect, publish and subscribe');
-  }
 }
 
 /** Resolves at the first signal to stop; a second one ends the process at once. */

@@ -26,6 +26,9 @@ interface Written {
   readonly flags?: readonly string[];
 }
 
+/** Flags for a store that is shared. */
+const redis = ['--store=redis://127.0.0.1:6379'];
+
 /** The settings as `skein start` settles them. */
 function settle({ yaml, environment = {}, flags = [] }: Written): Loaded {
   const words = parseArguments(['start', ...flags]);
@@ -121,10 +124,41 @@ describe('settings', () => {
   });
 });
 
+describe('nodes that share a store', () => {
+  it('have names of their own, unless they were given one', () => {
+    const names = [1, 2, 3].map(() => settle({ flags: redis }).config.nodeId);
+    expect(new Set(names).size).toBe(3);
+    for (const name of names) expect(name).toMatch(/^[A-Za-z0-9][A-Za-z0-9._-]{0,56}-[0-9a-f]{6}$/);
+    expect(settle({ flags: [...redis, '--node-id=n1'] }).config.nodeId).toBe('n1');
+    expect(settle({}).config.nodeId).toBe(settle({}).config.nodeId);
+  });
+
+  it('may meet anywhere when that is said in so many words', () => {
+    const flags = [...redis, '--peer=0.0.0.0:7470', '--advertise=10.0.0.1:7470', '--insecure-peers'];
+    expect(settle({ flags }).config).toMatchObject({ peer: '0.0.0.0:7470', advertise: '10.0.0.1:7470' });
+    for (const peer of ['127.0.0.1:0', '[::1]:7470', 'localhost:7470']) {
+      expect(settle({ flags: [...redis, `--peer=${peer}`] }).config).toMatchObject({ peer, insecurePeers: false });
+    }
+  });
+
+  it('take any durability, or ask for one', () => {
+    expect(settle({ flags: redis }).config.durability).toBeUndefined();
+    expect(settle({ flags: [...redis, '--durability=everysec'] }).config.durability).toBe('everysec');
+    expect(settle({ environment: { SKEIN_DURABILITY: 'memory' } }).config.durability).toBe('memory');
+  });
+
+  it('may have the URL of the store in a file, with its password', () => {
+    const path = file('rediss://:hunter2@redis.example.org/3\n', 'store');
+    expect(settle({ environment: { SKEIN_STORE_FILE: path } }).config.store).toBe(
+      'rediss://:hunter2@redis.example.org/3',
+    );
+  });
+});
+
 describe('a wrong setting is named with its value, its place and what is allowed', () => {
   const table: readonly [what: string, written: Written, ...says: RegExp[]][] = [
     ['an unknown flag', { flags: ['--listne', 'x'] }, /--listne: there is no such flag; did you mean --listen\?/],
-    ['a flag of later', { flags: ['--peer=h:1'] }, /--peer: there is no such flag/],
+    ['a flag of later', { flags: ['--workers=2'] }, /--workers: there is no such flag/],
     ['an unknown variable', { environment: { SKEIN_NODEID: 'a' } }, /SKEIN_NODEID.*did you mean SKEIN_NODE_ID\?/],
     ['an unknown key', { yaml: 'node-id: a\n' }, /node-id in .*skein\.yaml: .*did you mean nodeId\?/],
     [
@@ -161,8 +195,24 @@ describe('a wrong setting is named with its value, its place and what is allowed
     ['no listener', { yaml: 'listen: []\n' }, /listen: \[\] from .*allowed: mqtt:/],
     ['a list that is text', { yaml: 'listen: mqtt://127.0.0.1:1\n' }, /listen: mqtt:\/\/127\.0\.0\.1:1 from/],
     ['the admin address', { flags: ['--admin=8080'] }, /admin: 8080 from --admin.*allowed: HOST:PORT/],
-    ['a store of later', { flags: ['--store=redis://h'] }, /store: redis:\/\/h from --store.*memory:.*not built yet/],
-    ['a durability', { flags: ['--durability=always'] }, /durability: always from --durability.*allowed: memory/],
+    ['a store of later', { flags: ['--store=file:./d'] }, /store: file:\.\/d from --store.*not built yet.*memory:/],
+    [
+      'Sentinel',
+      { flags: ['--store=redis+sentinel://a,b/m'] },
+      /store: redis\+sentinel:.*not built yet; name its master/,
+    ],
+    [
+      'a store that is none',
+      { flags: ['--store=mysql://h'] },
+      /store: mysql:\/\/\*\*\* .*no such store.*allowed: memory:/,
+    ],
+    ['a database that is a word', { flags: ['--store=redis://h/main'] }, /store: .*the number of a database/],
+    ['a class of durability', { flags: ['--durability=sometimes'] }, /durability: .*allowed: memory, everysec, always/],
+    [
+      'a durability that memory has not',
+      { flags: ['--durability=always'] },
+      /durability: always is more than the store memory: can promise; allowed: memory, or with --store redis/,
+    ],
     ['a node id', { environment: { SKEIN_NODE_ID: '-x y' } }, /nodeId: -x y from SKEIN_NODE_ID.*1 to 64 letters/],
     [
       'a switch',
@@ -182,6 +232,38 @@ describe('a wrong setting is named with its value, its place and what is allowed
       'anonymous access from everywhere',
       { flags: ['--listen', 'mqtt://0.0.0.0:1883'] },
       /listen: mqtt:\/\/0\.0\.0\.0:1883 can be reached from other machines.*--allow-anonymous/,
+    ],
+    ['an address for peers', { flags: [...redis, '--peer=7470'] }, /peer: 7470 from --peer.*allowed: HOST:PORT/],
+    [
+      'an address for no peers',
+      { flags: ['--peer=127.0.0.1:7470'] },
+      /peer: 127.0.0.1:7470 is of no use.*memory: is alone/,
+    ],
+    [
+      'an address for peers that is every one',
+      { flags: [...redis, '--peer=0.0.0.0:7470', '--insecure-peers'] },
+      /peer: 0\.0\.0\.0:7470 stands for every address.*--advertise HOST:PORT/,
+    ],
+    [
+      'the same of IPv6',
+      { flags: [...redis, '--peer=[::]:7470', '--insecure-peers'] },
+      /peer: \[::\]:7470 stands for every address/,
+    ],
+    [
+      'telling peers an address that is every one',
+      { flags: [...redis, '--peer=0.0.0.0:7470', '--advertise=0.0.0.0:7470', '--insecure-peers'] },
+      /advertise: 0\.0\.0\.0:7470 is no address to be reached at/,
+    ],
+    ['telling peers no port', { flags: [...redis, '--advertise=127.0.0.1:0'] }, /advertise: .*port 1 to 65535/],
+    [
+      'peers over a network, unasked for',
+      { flags: [...redis, '--peer=10.0.0.1:7470'] },
+      /peer: 10\.0\.0\.1:7470 is beyond this machine.*neither encrypted.*--insecure-peers/,
+    ],
+    [
+      'being told of over a network, unasked for',
+      { flags: [...redis, '--advertise=node.example.org:7470'] },
+      /advertise: node\.example\.org:7470 is beyond this machine.*--insecure-peers/,
     ],
     [
       'a secret file that is not there',
@@ -213,9 +295,17 @@ describe('a wrong setting is named with its value, its place and what is allowed
   });
 
   it('but never with the password in a URL', () => {
-    const said = problems({ flags: ['--store=redis://user:hunter2@host', '--listen=mqtt://u:hunter2@h:1'] }).join('\n');
-    expect(said).toContain('redis://***@host');
-    expect(said).not.toContain('hunter2');
+    for (const url of [
+      'redis://user:hunter2@host/main',
+      'redis://user:p@hunter2@host/x y',
+      'redis://:hunter2',
+      'u:hunter2@h',
+    ]) {
+      const said = problems({ flags: [`--store=${url}`, '--listen=mqtt://u:hunter2@h:1'] });
+      expect(said).toHaveLength(2);
+      expect(said[0]).toMatch(/^(listen|store): /);
+      expect(said.join('\n')).not.toContain('hunter2');
+    }
   });
 
   it('of settings given in code too', () => {

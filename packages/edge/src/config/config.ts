@@ -1,8 +1,15 @@
 // The effective settings: what was given, in rising precedence, each checked; and what hangs together checked together.
 
-import { isLoopback, parseListenUrl } from '../listen/address.ts';
-import { type Config, configSchema, type Setting, settings } from './schema.ts';
+import { randomBytes } from 'node:crypto';
+import { isLoopback, parseHostPort, parseListenUrl } from '../listen/address.ts';
+import { type Config, configSchema, nameMax, type Setting, settings } from './schema.ts';
 import type { Given, Source } from './sources.ts';
+import { isShared } from './store-url.ts';
+
+/** Where a value comes from that nobody gave. */
+const preset = 'default';
+/** What makes the names of nodes unique that nobody named. */
+const suffixBytes = 3;
 
 /** Settings that cannot be used. The message has a line for each problem: key, value, and what is allowed. */
 export class ConfigError extends Error {
@@ -45,21 +52,34 @@ export function load(sources: readonly Source[]): Loaded {
     const given = last.get(setting);
     const checked = setting.schema.safeParse(given?.value);
     if (checked.success) {
-      effective.push({ setting, value: checked.data, source: given?.source ?? 'default' });
+      effective.push({ setting, value: checked.data, source: given?.source ?? preset });
     } else {
       problems.push(refusal(setting, given));
     }
   }
   if (problems.length > 0) throw new ConfigError(problems);
 
+  nameApart(effective);
   const config = configSchema.parse(nest(effective));
-  const conflicts = conflictsOf(config);
+  const origins = new Map(effective.map(({ setting, source }) => [setting.path, source]));
+  const conflicts = conflictsOf(config, (path) => origins.get(path) !== preset);
   if (conflicts.length > 0) throw new ConfigError(conflicts);
   return { config, effective };
 }
 
+/** Nodes of one machine have one host name: where the store is shared, a name that nobody gave is made unique. */
+function nameApart(effective: Effective[]): void {
+  const at = effective.findIndex(({ setting }) => setting.path === 'nodeId');
+  const node = effective[at];
+  const store = effective.find(({ setting }) => setting.path === 'store');
+  if (node?.source !== preset || !isShared(String(store?.value))) return;
+  const suffix = randomBytes(suffixBytes).toString('hex');
+  const name = String(node.value).slice(0, nameMax - suffix.length - 1);
+  effective[at] = { ...node, value: `${name}-${suffix}`, source: `${preset}, new at each start` };
+}
+
 /** What is wrong with settings that are each good by themselves. */
-function conflictsOf(config: Config): string[] {
+function conflictsOf(config: Config, isGiven: (path: string) => boolean): string[] {
   const conflicts: string[] = [];
   const urls = config.listen.filter((url) => !url.endsWith(':0'));
   const twice = urls.find((url, index) => urls.indexOf(url) !== index);
@@ -74,19 +94,70 @@ function conflictsOf(config: Config): string[] {
       );
     }
   }
+  if (config.durability !== undefined && !isShared(config.store) && config.durability !== 'memory') {
+    conflicts.push(
+      `durability: ${config.durability} is more than the store ${config.store} can promise; ` +
+        'allowed: memory, or with --store redis://… what that Redis is set to',
+    );
+  }
+  return [...conflicts, ...peerConflicts(config, isGiven)];
+}
+
+/** What is wrong with where this node and its peers are to meet. */
+function peerConflicts(config: Config, isGiven: (path: string) => boolean): string[] {
+  const { peer, advertise, store } = config;
+  if (!isShared(store)) {
+    const stray = (['peer', 'advertise'] as const).filter(isGiven);
+    return stray.map(
+      (path) =>
+        `${path}: ${config[path]} is of no use, since a node on the store ${store} is alone; allowed: --store redis://…`,
+    );
+  }
+  const { host = '', port = 0 } = parseHostPort(peer) ?? {};
+  const told = advertise === undefined ? undefined : parseHostPort(advertise);
+  const conflicts: string[] = [];
+  if (isEverywhere(host) && advertise === undefined) {
+    conflicts.push(
+      `peer: ${peer} stands for every address of this machine, and the other nodes have to be told one; ` +
+        `allowed: one address, or --advertise HOST:PORT beside it`,
+    );
+  }
+  if (told !== undefined && isEverywhere(told.host)) {
+    conflicts.push(
+      `advertise: ${advertise} is no address to be reached at; allowed: one that the other nodes can reach`,
+    );
+  }
+  if (conflicts.length > 0 || config.insecurePeers) return conflicts;
+  const open = [
+    { path: 'peer', place: { host, port }, text: peer },
+    { path: 'advertise', place: told, text: advertise },
+  ];
+  for (const { path, place, text } of open) {
+    if (place === undefined || isLoopback({ carrier: 'tcp', ...place })) continue;
+    conflicts.push(
+      `${path}: ${text} is beyond this machine, and what nodes tell one another is neither encrypted nor signed yet; ` +
+        'allowed: a loopback address (127.0.0.1, [::1]), or --insecure-peers to want exactly that',
+    );
+  }
   return conflicts;
 }
 
-function refusal(setting: Setting, given: Given | undefined): string {
-  const problem = typeof given?.value === 'string' ? undefined : nearerProblem(setting, given?.value);
-  const shown = withoutPassword(typeof given?.value === 'string' ? given.value : JSON.stringify(given?.value));
-  const why = problem === undefined ? '' : ` (${problem})`;
-  return `${setting.path}: ${shown} from ${given?.source ?? 'default'} is not allowed${why}; allowed: ${setting.allowed}`;
+function isEverywhere(host: string): boolean {
+  return host === '0.0.0.0' || /^[0:]+$/.test(host);
 }
 
-/** Which of several listen URLs is the bad one, and why. */
+function refusal(setting: Setting, given: Given | undefined): string {
+  const value = given?.value;
+  const problem = nearerProblem(setting, value);
+  const text = typeof value === 'string' ? value : JSON.stringify(value);
+  const shown = withoutPassword(setting.shown?.(text) ?? text);
+  const why = problem === undefined ? '' : ` (${problem})`;
+  return `${setting.path}: ${shown} from ${given?.source ?? preset} is not allowed${why}; allowed: ${setting.allowed}`;
+}
+
+/** What exactly is wrong with a value, where that can be told: which of several listen URLs is the bad one, and why. */
 function nearerProblem(setting: Setting, value: unknown): string | undefined {
-  if (setting.path !== 'listen' || !Array.isArray(value)) return undefined;
+  if (setting.path !== 'listen' || !Array.isArray(value)) return setting.problem?.(value);
   for (const url of value) {
     const parsed = typeof url === 'string' ? parseListenUrl(url) : 'a URL is text';
     if (typeof parsed === 'string') return `${withoutPassword(String(url))}: ${parsed}`;
@@ -96,7 +167,7 @@ function nearerProblem(setting: Setting, value: unknown): string | undefined {
 
 /** Takes the password out of URLs, for messages that end in logs. */
 function withoutPassword(text: string): string {
-  return text.replaceAll(/\/\/[^/@\s"]*@/g, '//***@').slice(0, 500);
+  return text.replaceAll(/\/\/[^\s"]*@/g, '//***@').slice(0, 500);
 }
 
 /** Settings by path, put back into levels. */

@@ -8,6 +8,8 @@ import { hostname } from 'node:os';
 import { defaultLimits, type Limits } from '@skein/broker';
 import { z } from 'zod';
 import { allowedListenUrls, parseHostPort, parseListenUrl } from '../listen/address.ts';
+import { type Durability, durabilities } from './durability.ts';
+import { allowedStoreUrls, storeProblem, storeShown } from './store-url.ts';
 
 /** What bounds this process at its rim, beyond what the broker bounds. */
 export interface EdgeLimits {
@@ -22,10 +24,16 @@ export interface Config {
   readonly listen: readonly string[];
   readonly admin: string;
   readonly store: string;
-  readonly durability: 'memory';
+  /** What is asked for at least; undefined takes what the store offers. */
+  readonly durability?: Durability | undefined;
   readonly nodeId: string;
   readonly cluster: string;
+  /** Where peers are listened for, `host:port`. */
+  readonly peer: string;
+  /** Where peers are told to reach this node; undefined for where it listens. */
+  readonly advertise?: string | undefined;
   readonly allowAnonymous: boolean | 'loopback';
+  readonly insecurePeers: boolean;
   readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
   readonly limits: Limits & EdgeLimits;
 }
@@ -41,6 +49,12 @@ export interface About {
   /** Completes "allowed:". */
   readonly allowed: string;
   readonly help: string;
+  /** What people are told of the default, where the value itself would not tell. */
+  readonly preset?: string;
+  /** What exactly is wrong with a value that is not allowed. */
+  readonly problem?: (value: unknown) => string | undefined;
+  /** A value as it may be printed, without the secrets in it. */
+  readonly shown?: (value: string) => string;
 }
 
 /** One setting. */
@@ -69,8 +83,11 @@ function oneOf<Word extends string>(preset: Word, words: readonly [Word, ...Word
     .register(about, { kind: 'text', value: 'WORD', allowed: words.join(', '), help }) as unknown as z.ZodType<Word>;
 }
 
+/** Letters of a name, at most. */
+export const nameMax = 64;
 const name = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 const allowedName = '1 to 64 letters, digits, dots, hyphens and underscores, a letter or digit first';
+const allowedHostPort = 'HOST:PORT, with an IPv6 address in brackets; port 0 takes any';
 const seconds32 = 0xffffffff;
 
 const limits = z.strictObject({
@@ -182,35 +199,69 @@ const schema = z.strictObject({
     .register(about, {
       kind: 'text',
       value: 'HOST:PORT',
-      allowed: 'HOST:PORT, with an IPv6 address in brackets; port 0 takes any',
+      allowed: allowedHostPort,
       help: 'Where to serve /livez, /readyz, /startupz and /metrics.',
     }),
   store: z
     .string()
-    .refine((url) => url === 'memory:')
+    .refine((url) => storeProblem(url) === undefined)
     .default('memory:')
     .register(about, {
       kind: 'text',
       value: 'URL',
-      allowed: 'memory: (nothing survives a restart); file: and redis: are not built yet',
-      help: 'Where Sessions, queues and retained messages are kept.',
+      allowed: allowedStoreUrls,
+      help: 'Where Sessions, queues and retained messages are kept. Nodes that share a Redis are a cluster.',
+      problem: storeProblem,
+      shown: storeShown,
     }),
-  durability: z.literal('memory').default('memory').register(about, {
-    kind: 'text',
-    value: 'CLASS',
-    allowed: 'memory, which is what the store memory: can promise',
-    help: 'What an acknowledged message has to survive, at least.',
-  }),
+  durability: z
+    .enum(durabilities)
+    .optional()
+    .register(about, {
+      kind: 'text',
+      value: 'CLASS',
+      allowed: durabilities.join(', '),
+      help: 'What an acknowledged message has to survive, at least: a node only, the store too but for its last second, or all.',
+      preset: 'whatever the store offers',
+    }),
   nodeId: z
     .string()
     .regex(name)
     .default(() => nameOf(hostname()))
-    .register(about, { kind: 'text', value: 'ID', allowed: allowedName, help: 'Name of this node.' }),
-  cluster: z
+    .register(about, {
+      kind: 'text',
+      value: 'ID',
+      allowed: allowedName,
+      help: 'Name of this node.',
+      preset: `${nameOf(hostname())}, with a store that is shared made unique at each start`,
+    }),
+  cluster: z.string().regex(name).default('skein').register(about, {
+    kind: 'text',
+    value: 'NAME',
+    allowed: allowedName,
+    help: 'Name of the cluster; keeps the clusters of one database apart.',
+  }),
+  peer: z
     .string()
-    .regex(name)
-    .default('skein')
-    .register(about, { kind: 'text', value: 'NAME', allowed: allowedName, help: 'Name of the cluster.' }),
+    .refine((text) => parseHostPort(text) !== undefined)
+    .default('127.0.0.1:0')
+    .register(about, {
+      kind: 'text',
+      value: 'HOST:PORT',
+      allowed: allowedHostPort,
+      help: 'Where to listen for the other nodes of the cluster.',
+    }),
+  advertise: z
+    .string()
+    .refine((text) => (parseHostPort(text)?.port ?? 0) !== 0)
+    .optional()
+    .register(about, {
+      kind: 'text',
+      value: 'HOST:PORT',
+      allowed: 'HOST:PORT, with an IPv6 address in brackets, port 1 to 65535',
+      help: 'Where the other nodes reach this one.',
+      preset: 'the address of --peer as bound',
+    }),
   allowAnonymous: z
     .union([z.boolean(), z.literal('loopback')])
     .default('loopback')
@@ -220,6 +271,12 @@ const schema = z.strictObject({
       allowed: 'true, false, loopback',
       help: 'Whether Clients may connect without an identity: everywhere, nowhere, or (unless said) on loopback only.',
     }),
+  insecurePeers: z.boolean().default(false).register(about, {
+    kind: 'boolean',
+    value: '',
+    allowed: 'true, false',
+    help: 'Whether the other nodes may be reached over a network, unencrypted, while peers have no certificates.',
+  }),
   logLevel: oneOf(
     'info',
     ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
@@ -258,6 +315,6 @@ function nameOf(host: string): string {
   const cleaned = host
     .replace(/[^A-Za-z0-9._-]/g, '-')
     .replace(/^[^A-Za-z0-9]+/, '')
-    .slice(0, 64);
+    .slice(0, nameMax);
   return cleaned === '' ? 'node' : cleaned;
 }

@@ -1,0 +1,52 @@
+// Which store is meant, as people write it: `memory:`, `redis://user:password@host:6379/0`.
+//
+// There may be a password in it, and nobody knows how it was typed. So a URL is shown only as it was understood, taken
+// apart and put together without it; of one that was not, no more than how it begins.
+
+/** What may be written, in a sentence that completes "allowed:". */
+export const allowedStoreUrls =
+  'memory: (nothing survives a restart), redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE], or rediss:// with TLS';
+
+const laterOnes: readonly (readonly [beginning: string, what: string])[] = [
+  ['file:', 'the store on disk is not built yet'],
+  ['redis+sentinel:', 'Redis with Sentinel is not built yet; name its master by redis://'],
+  ['redis+cluster:', 'Redis Cluster is not built yet; name a standalone server by redis://'],
+];
+
+/** What is wrong with a store's URL, in a sentence; undefined if nothing is. */
+export function storeProblem(value: unknown): string | undefined {
+  if (typeof value !== 'string') return 'a URL is text';
+  if (value === 'memory:') return undefined;
+  const later = laterOnes.find(([beginning]) => value.startsWith(beginning));
+  if (later !== undefined) return later[1];
+  if (!isShared(value)) return 'there is no such store';
+  if (!URL.canParse(value)) {
+    return 'it is not a URL; in a user name or password, other signs than letters and digits are written as %40 for @';
+  }
+  const { hostname, pathname, search, hash } = new URL(value);
+  if (hostname === '') return 'it names no host';
+  if (!/^\/?\d*$/.test(pathname)) return 'after the host comes the number of a database, and nothing else';
+  return search === '' && hash === '' ? undefined : 'after the host comes the number of a database, and nothing else';
+}
+
+/** Whether several nodes may share the store. */
+export function isShared(url: string): boolean {
+  return /^rediss?:\/\//.test(url);
+}
+
+/** Whether only this machine reaches the store; true for one in this process. */
+export function isOnThisMachine(url: string): boolean {
+  if (!isShared(url)) return true;
+  const { hostname } = new URL(url);
+  return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname);
+}
+
+/** A store's URL without user name and password. */
+export function storeShown(url: string): string {
+  if (storeProblem(url) === undefined && isShared(url)) {
+    const { protocol, host, pathname } = new URL(url);
+    return `${protocol}//${host}${pathname}`;
+  }
+  const at = url.indexOf('//');
+  return at < 0 ? url.replace(/^.*@/s, '***@') : `${url.slice(0, at)}//***`;
+}
