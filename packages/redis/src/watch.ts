@@ -50,6 +50,7 @@ export function watch({ redis, calls, first, check, onEvent }: Watching): () => 
     onEvent({ is: 'lost', reason });
   });
   redis.on('ready', () => {
+    clearTimeout(again); // the connection that it was to cut is gone
     check().then(
       (found) => {
         if (isOver) return;
@@ -61,7 +62,6 @@ export function watch({ redis, calls, first, check, onEvent }: Watching): () => 
       (error: Error) => {
         if (isOver) return;
         calls.setAway(error.message);
-        clearTimeout(again);
         again = setTimeout(() => {
           if (redis.status === 'ready') redis.disconnect(true);
         }, lookAgainMs).unref();
