@@ -8,9 +8,9 @@
 --       or ''
 -- Plan  little-endian; for each message:
 --         1 flags (QoS + 4 retain + 8 if its publisher can be refused) · 6 when it expires in ms or 0 ·
---         4 number of the publisher's own Session or 0 · 4 how many targets, one at least; for each target:
---           4 number of its Session · 1 flags (1 if a retained message for a new Subscription) · 4 how many filters ·
---           4 the number of each filter, or one 0
+--         4 how many targets, one at least; for each target:
+--           4 number of its Session · 1 flags (1 if a retained message for a new Subscription + 2 if the publisher's own) ·
+--           4 how many filters · 4 the number of each filter, or one 0
 -- Answers {'RETRY'} having written nothing, where a queue that is full may hold expired entries: t is needed; else
 --       {{name of each owner}, the epoch of each Session and a space, {Subscription Identifiers as '7,9' …}, doubles}
 --       Doubles: for each Session the number of its owner or 0; for each message 0 if it was refused as a whole, else
@@ -90,14 +90,14 @@ end
 
 --- What the Session would get of the message at hand: a code, and for one that it gets, flags and identifiers.
 --- `at` is where the plan names the filters behind the first.
-local function decided(work, session, number, is_retained, filters, filter, at)
+local function decided(work, session, target_flags, filters, filter, at)
   if not session then return code.no_session end
   local uid = work.uid
   if uid ~= '' and (session.seen and session.seen[uid] or redis.call('ZSCORE', session.d, uid)) then
     return code.duplicate
   end
   if filters > 1 then fetch_options(work, session, filters, at) end
-  local found, qos, retain, identifiers = false, -1, is_retained, nil
+  local found, qos, retain, identifiers = false, -1, target_flags % 2 == 1, nil
   for n = 1, filters do
     if n > 1 then filter, at = struct.unpack('<I4', work.plan, at) end
     local options = options_of(work, session, filter)
@@ -105,7 +105,7 @@ local function decided(work, session, number, is_retained, filters, filter, at)
       found = true
       -- The options are QoS, No Local, Retain As Published, Retain Handling, then the identifier.
       local granted, no_local, as_published = string.byte(options, 1, 3)
-      if not (no_local == 49 and work.own == number) then -- [MQTT-3.8.3-3]
+      if no_local ~= 49 or target_flags < 2 then -- [MQTT-3.8.3-3]
         if granted - 48 > qos then qos = granted - 48 end
         if work.retain and as_published == 49 then retain = true end
         if #options > 4 then
@@ -132,9 +132,9 @@ local function entry_of(work, flags, identifiers)
 end
 
 --- Whether the message at hand would be refused for a full queue; expired entries make room first. Nil where t is needed.
-local function overflows(work, session, number, is_retained, filters, filter, at)
-  if is_retained or not session then return false end
-  local outcome, flags, identifiers = decided(work, session, number, is_retained, filters, filter, at)
+local function overflows(work, session, target_flags, filters, filter, at)
+  if target_flags % 2 == 1 or not session then return false end
+  local outcome, flags, identifiers = decided(work, session, target_flags, filters, filter, at)
   if outcome ~= code.queued then return false end
   local size = #entry_of(work, flags, identifiers) + entry_overhead
   if not is_full(work, session, size) then return false end
@@ -283,7 +283,7 @@ end
 local function refused(work, sessions, at, targets)
   for _ = 1, targets do
     local number, flags, filters, filter, behind_first = struct.unpack('<I4BI4I4', work.plan, at)
-    local overflow = overflows(work, sessions[number], number, flags == 1, filters, filter, behind_first)
+    local overflow = overflows(work, sessions[number], flags, filters, filter, behind_first)
     if overflow ~= false then return overflow end
     at = behind_first + 4 * math.max(0, filters - 1)
   end
@@ -297,7 +297,7 @@ local function enqueue(keys, args)
   local work = {
     now = now_ms(args[1]), count_max = tonumber(args[2]), bytes_max = tonumber(args[3]), policy = args[4],
     args = args, plan = plan, filters_at = 8, out = out, names = {}, numbers = {},
-    uid = '', bytes = '', qos = 0, retain = false, expires = 0, own = 0, head = '', entry = '',
+    uid = '', bytes = '', qos = 0, retain = false, expires = 0, head = '', entry = '',
   }
   local sessions, owners, epochs = all_opened(work, keys, args[5] == '1', has_d)
 
@@ -305,7 +305,7 @@ local function enqueue(keys, args)
   local at = 1
   for n = 9 + filter_count, #args, has_d and 2 or 1 do
     local flags, targets
-    flags, work.expires, work.own, targets, at = unpacked('<BI6I4I4', plan, at)
+    flags, work.expires, targets, at = unpacked('<BI6I4', plan, at)
     work.bytes, work.head = args[n], ''
     if has_d then work.uid = args[n + 1] end
     work.qos, work.retain = flags % 4, flags % 8 >= 4
@@ -318,11 +318,10 @@ local function enqueue(keys, args)
     for _ = 1, targets do
       local number, target_flags, filters, filter, behind_first = unpacked('<I4BI4I4', plan, at)
       if not is_refused then
-        local session, is_retained = sessions[number], target_flags == 1
-        local outcome, entry_flags, identifiers =
-          decided(work, session, number, is_retained, filters, filter, behind_first)
+        local session = sessions[number]
+        local outcome, entry_flags, identifiers = decided(work, session, target_flags, filters, filter, behind_first)
         if outcome == code.queued then
-          if not taken(work, session, entry_flags, identifiers, is_retained) then return { 'RETRY' } end
+          if not taken(work, session, entry_flags, identifiers, target_flags % 2 == 1) then return { 'RETRY' } end
         elseif outcome == code.qos0 then
           if work.uid ~= '' then see(session, work.uid) end
           local last = #out

@@ -134,7 +134,8 @@ export class Calls {
   #flush(): void {
     const pending = this.#pending;
     this.#pending = [];
-    const { stream } = this.#redis;
+    // One write for all of them.
+    const stream = pending.length > 1 ? this.#redis.stream : undefined;
     stream?.cork();
     try {
       for (const { frame, resolve, reject } of pending) {

@@ -109,16 +109,14 @@ export class EnqueueCall {
     this.#copies += targets.length;
     this.#bytes += message.payload.length * Math.max(1, targets.length);
     if (targets.length === 0) return;
-    const own = targets.findIndex(({ clientId }) => clientId === message.publisherId);
     const plan = this.#plan;
     plan.uint8(message.qos + (message.retain ? 4 : 0) + (isRefusable ? 8 : 0));
     plan.uint48(message.expiresAtMs);
-    plan.uint32(own < 0 ? 0 : (sessions[own] as number) + 1);
     plan.uint32(targets.length);
     for (let i = 0; i < targets.length; i++) {
-      const { retained, topicFilters } = targets[i] as EnqueueTarget;
+      const { clientId, retained, topicFilters } = targets[i] as EnqueueTarget;
       plan.uint32((sessions[i] as number) + 1);
-      plan.uint8(retained === true ? 1 : 0);
+      plan.uint8((retained === true ? 1 : 0) + (clientId === message.publisherId ? 2 : 0));
       plan.uint32(topicFilters.length);
       for (const topicFilter of topicFilters) plan.uint32(this.#filterNumber(topicFilter));
       if (topicFilters.length === 0) plan.uint32(0);

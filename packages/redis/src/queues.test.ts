@@ -4,7 +4,7 @@ import { StoreUnavailable } from '@skein/broker';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openStore } from '../testing/open.ts';
 import { RedisServer } from '../testing/redis-server.ts';
-import { messageTo, subscribed } from '../testing/subscribed.ts';
+import { messageTo, subscribed, subscriptionToAll } from '../testing/subscribed.ts';
 import { EnqueueCall } from './enqueue-call.ts';
 import { Keys } from './keys.ts';
 import type { Claim, Enqueue } from './ports.ts';
@@ -30,6 +30,22 @@ describe('enqueue', () => {
     expect(outcomes).toHaveLength(300);
     for (const outcome of outcomes ?? []) {
       expect(outcome).toMatchObject({ is: 'queued', entry: { seq: 1, subscriptionIdentifiers: [3] } });
+    }
+  });
+
+  it('knows the publisher by its Client Identifier, whatever generation is a target besides [MQTT-3.8.3-3]', async () => {
+    await using opened = await openStore(server.url, server.newCluster());
+    const claim = await subscribed(opened, 'lamp');
+    const own = { ...subscriptionToAll, noLocal: true };
+    await opened.store.sessions.subscribe(claim, [own]);
+    const gone = { ...claim, generation: 'gone' };
+    for (const claims of [
+      [gone, claim],
+      [claim, gone],
+    ]) {
+      const { message, ...item } = messageTo(claims);
+      const [outcomes] = await opened.store.queues.enqueue([{ ...item, message: { ...message, publisherId: 'lamp' } }]);
+      expect(outcomes).toEqual(claims.map((each) => ({ is: each === gone ? 'no_session' : 'skipped' })));
     }
   });
 

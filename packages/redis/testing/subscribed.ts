@@ -1,9 +1,19 @@
 // A stored Session that has everything, and messages for it.
 
-import type { Claim, Enqueue } from '../src/ports.ts';
+import type { Claim, Enqueue, StoredSubscription } from '../src/ports.ts';
 import type { OpenedStore } from './open.ts';
 
-/** A stored Session that has everything at QoS 1, under Subscription Identifier 3. */
+/** Everything at QoS 1, under Subscription Identifier 3. */
+export const subscriptionToAll: StoredSubscription = {
+  topicFilter: '#',
+  qos: 1,
+  noLocal: false,
+  retainAsPublished: false,
+  retainHandling: 0,
+  subscriptionIdentifier: 3,
+};
+
+/** A stored Session that has {@link subscriptionToAll}. */
 export async function subscribed({ store }: OpenedStore, clientId: string): Promise<Claim> {
   const { claim } = await store.sessions.acquire({
     clientId,
@@ -15,16 +25,7 @@ export async function subscribed({ store }: OpenedStore, clientId: string): Prom
     owner: 'node',
     receiveMaximum: 10,
   });
-  await store.sessions.subscribe(claim, [
-    {
-      topicFilter: '#',
-      qos: 1,
-      noLocal: false,
-      retainAsPublished: false,
-      retainHandling: 0,
-      subscriptionIdentifier: 3,
-    },
-  ]);
+  await store.sessions.subscribe(claim, [subscriptionToAll]);
   return claim;
 }
 
