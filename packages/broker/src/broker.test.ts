@@ -63,6 +63,37 @@ describe('[MQTT-3.1.4-3] a CONNECT while another one of the same Client Identifi
   });
 });
 
+describe('a CONNECT that has to wait', () => {
+  it('keeps its Will and its password, though the bytes it came in are used again', async () => {
+    const trial = await BrokerTrial.start();
+    const watcher = await trial.connect('watcher');
+    await watcher.subscribe('status/#');
+    const first = await trial.connect('lamp');
+    const calls = trial.holdCalls('sessions.release');
+    await first.lose();
+    let password: string | undefined;
+    trial.authenticate = async (credentials) => {
+      await undefined;
+      password = new TextDecoder().decode(credentials.password);
+      return { accepted: true };
+    };
+    const read = new TextEncoder().encode('gone....secret');
+    const will = { ...willOn('status/lamp'), payload: read.subarray(0, 4) };
+    const second = trial.open();
+    second.client.receive({ ...connectPacket('lamp', { will }), username: 'ann', password: read.subarray(8) });
+    read.fill(0x2e);
+    await trial.clock.settle();
+    trial.meet = (call) => call.answer();
+    for (const call of calls) call.answer();
+    await trial.clock.settle();
+    expect(second.outlet.said()).toEqual(['connack present']);
+    await second.lose();
+    await trial.clock.advance(2000);
+    expect(watcher.outlet.said()).toEqual(['publish status/lamp=gone q1 #1']);
+    expect(password).toBe('secret');
+  });
+});
+
 describe('an UNSUBSCRIBE whose answer is on its way while the Client has moved to another node', () => {
   it('does not take away the route that the Client has put there [rule: Marks]', async () => {
     const trial = await BrokerTrial.start();

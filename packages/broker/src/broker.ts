@@ -26,7 +26,14 @@ import { Ownership } from './ownership.ts';
 import { Inbox } from './peer-inbox.ts';
 import type { ClusterPorts } from './peer-ports.ts';
 import { Persistence } from './persist.ts';
-import type { Acquired, BrokerPorts, Claim, DueWill, RouteChange } from './ports.ts';
+import {
+  type Acquired,
+  type BrokerPorts,
+  type Claim,
+  type DueWill,
+  type RouteChange,
+  StoreUnavailable,
+} from './ports.ts';
 import { Router } from './router.ts';
 import type { Session } from './session/session.ts';
 import { Settlements } from './session/settlements.ts';
@@ -137,6 +144,8 @@ export class Broker {
     await this.membership?.join();
     await routes.follow((changes, version) => this.#follow(changes, version));
     await this.membership?.begin();
+    // rule: Fence. It may have been fenced meanwhile, and then must not begin to sweep.
+    if (this.#isHalted) throw new StoreUnavailable('this node was stopped before it had started');
     this.#sweeper.start();
     if (cluster === undefined) return;
     this.#marks?.start();

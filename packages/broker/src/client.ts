@@ -7,7 +7,7 @@
 
 import { type Connect, type Disconnect, MqttError, type Packet, ReasonCode } from '@skein/protocol';
 import type { Broker } from './broker.ts';
-import { acquisition, connack, negotiate, type Terms } from './connect.ts';
+import { acquisition, connack, negotiate, ownConnect, type Terms } from './connect.ts';
 import { receivePublish } from './incoming.ts';
 import type { CloseReason, Origin, Outlet } from './outlet.ts';
 import { type Acquired, StoreUnavailable } from './ports.ts';
@@ -117,7 +117,7 @@ export class Client {
     const terms = negotiate(packet, this.#broker.limits, this.#broker.ports.random);
     this.#phase = { is: 'connecting', clientId: terms.clientId };
     this.#hold(heldBy.connect, true);
-    this.#connect(packet, terms).catch((error: unknown) => this.#failed('connect', error));
+    this.#connect(ownConnect(packet), terms).catch((error: unknown) => this.#failed('connect', error));
   }
 
   async #connect(packet: Connect, terms: Terms): Promise<void> {

@@ -10,7 +10,7 @@ import { Simulation } from './testing/simulation.ts';
 // The story of a run that fails is left in .cache.
 
 const nodes = 3;
-const steps = 400;
+const steps = 250;
 
 const rejections: unknown[] = [];
 const note = (error: unknown): number => rejections.push(error);
@@ -38,8 +38,8 @@ it('the promises hold whatever befalls the nodes', { timeout: 60_000 }, async ()
 });
 
 describe('a broken rule is found', () => {
-  /** Runs until something is found wrong, or so many seeds have shown nothing. */
-  async function firstFault(rule: () => broken.BrokenRule, seedsMax: number): Promise<string> {
+  /** What is wrong in the first run that shows anything, of so many. */
+  async function faultsFound(rule: () => broken.BrokenRule, seedsMax: number): Promise<string> {
     for (let seed = 1; seed <= seedsMax; seed++) {
       const simulation = new Simulation(seed, { nodes, rule: rule() });
       try {
@@ -48,31 +48,31 @@ describe('a broken rule is found', () => {
       } catch (error) {
         return String(error);
       }
-      const [fault] = simulation.faults();
-      if (fault !== undefined) return fault;
+      const faults = simulation.faults();
+      if (faults.length > 0) return faults.join('\n');
     }
     return `nothing in ${seedsMax} seeds`;
   }
 
   it('[rule: Enqueue] a publisher that is answered before its message is stored', async () => {
-    expect(await firstFault(broken.acknowledgesBeforeItStores, 10)).toMatch(/was acknowledged and never delivered/);
+    expect(await faultsFound(broken.acknowledgesBeforeItStores, 10)).toMatch(/was acknowledged and never delivered/);
   });
 
   it('[promise 3: one owner] a store that lets earlier owners of a Session write', { timeout: 60_000 }, async () => {
-    expect(await firstFault(broken.knowsNoEpochs, 100)).toMatch(
+    expect(await faultsFound(broken.knowsNoEpochs, 100)).toMatch(
       /twice|anew|never delivered|lost its Session|served by/,
     );
   });
 
   it('[rule: Marks] a removal of routes that have been put anew', async () => {
-    expect(await firstFault(broken.removesRoutesWhateverTheirVersion, 40)).toMatch(/route/);
+    expect(await faultsFound(broken.removesRoutesWhateverTheirVersion, 40)).toMatch(/never delivered|route/);
   });
 
   it('a way that brings QoS 0 messages twice', async () => {
-    expect(await firstFault(broken.deliversTwice, 10)).toMatch(/was delivered twice/);
+    expect(await faultsFound(broken.deliversTwice, 10)).toMatch(/was delivered twice/);
   });
 
   it('[promise 2] a way whose deliveries count as taken before they are', async () => {
-    expect(await firstFault(broken.countsAsDeliveredWhatWasSent, 40)).toMatch(/twice|never delivered/);
+    expect(await faultsFound(broken.countsAsDeliveredWhatWasSent, 150)).toMatch(/never delivered/);
   });
 });

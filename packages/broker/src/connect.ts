@@ -80,7 +80,7 @@ export function acquisition(connect: Connect, terms: Terms, by: Pick<Acquire, 'o
     clientId: terms.clientId,
     cleanStart: connect.cleanStart,
     sessionExpirySeconds: terms.sessionExpirySeconds,
-    will: connect.will === undefined ? undefined : ownWill(connect.will),
+    will: connect.will,
     username: connect.username,
     ...by,
     receiveMaximum: terms.outboundInflightMax,
@@ -132,6 +132,18 @@ function checkWill(will: Will, limits: Limits): void {
   if (will.payload.length > limits.willMaxBytes) {
     throw new MqttError(ReasonCode.quotaExceeded, `the Will Payload exceeds ${limits.willMaxBytes} bytes`);
   }
+}
+
+/** A copy of a CONNECT that owns its bytes: they are views of a read buffer, and connecting takes longer than a turn. */
+export function ownConnect(connect: Connect): Connect {
+  const { password, will, properties } = connect;
+  const data = properties?.authenticationData;
+  return {
+    ...connect,
+    password: password === undefined ? undefined : new Uint8Array(password),
+    will: will === undefined ? undefined : ownWill(will),
+    properties: data === undefined ? properties : { ...properties, authenticationData: new Uint8Array(data) },
+  };
 }
 
 /** A copy of a Will whose bytes were views of the packet. */

@@ -200,11 +200,16 @@ export class ElsewhereBatch {
     return waiting !== undefined;
   }
 
-  /** Hands the messages over; each is finished when all of its nodes have it, or are gone. */
-  async send(peers: Peers, counters: Counters, drops: Drops): Promise<void> {
+  /**
+   * Hands the messages over; each is finished when all of its nodes have it, or are gone. If it is this node that is
+   * gone they are not: unanswered and not noted as published, they come again through their publishers' next node.
+   */
+  async send(peers: Peers, counters: Counters, drops: Drops, persistence: Persistence): Promise<void> {
     await Promise.all(
       Array.from(this.#byNode, async ([node, { messages, waiting }]) => {
-        if (await peers.deliver(node, messages)) counters.peerDelivered += messages.length;
+        const isTaken = await peers.deliver(node, messages);
+        if (!isTaken && persistence.stopped) return;
+        if (isTaken) counters.peerDelivered += messages.length;
         else for (const { message } of messages) drops.add(message.publisherId, 'peer_unreachable');
         for (const one of waiting) if (--one.nodes === 0) one.incoming.finish(one.reasonCode);
       }),

@@ -182,6 +182,16 @@ describe('an acknowledgement that waits for another node', () => {
     expect(trial.around.dropped).toEqual({ peer_unreachable: 1 });
   });
 
+  it('never comes from a node that is fenced: it cannot know who has the message', async () => {
+    const trial = await Trial.open();
+    await trial.route('east:1', 'a', mark.volatile);
+    const answer = await trial.publish(messageOn('a', 'x', { qos: 2 }), 'u1');
+    trial.around.persistence.stop();
+    trial.deliveries[0]?.answer(false);
+    await trial.around.clock.settle();
+    expect(answer.reasonCode).toBeUndefined();
+  });
+
   it('is waited for when the lane is flushed', async () => {
     const trial = await Trial.open();
     await trial.route('east:1', 'a', mark.volatile);

@@ -219,9 +219,9 @@ export class Lane {
   }
 
   #deliver(batch: ElsewhereBatch): void {
-    const { elsewhere, counters, drops } = this.#around;
+    const { elsewhere, counters, drops, persistence } = this.#around;
     if (elsewhere === undefined) return;
-    const sent = batch.send(elsewhere.peers, counters, drops).finally(() => this.#elsewhere.delete(sent));
+    const sent = batch.send(elsewhere.peers, counters, drops, persistence).finally(() => this.#elsewhere.delete(sent));
     this.#elsewhere.add(sent);
   }
 

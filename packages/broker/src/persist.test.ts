@@ -61,7 +61,7 @@ describe('rule: Unknown outcome', () => {
     persistence.stop();
     await clock.advance(60_000);
     await refused;
-    expect(calls).toBe(3);
+    expect(calls).toBe(2);
     expect(clock.timers).toBe(0);
   });
 });

@@ -56,7 +56,8 @@ export class Persistence {
  * Makes a call until its outcome is known.
  *
  * @param operation its name, for logs
- * @throws StoreUnavailable only after {@link Persistence.stop}; anything else the call throws
+ * @throws StoreUnavailable only after {@link Persistence.stop}, and then without making the call; anything else the
+ *   call throws
  */
 export async function persist<Result>(
   persistence: Persistence,
@@ -64,6 +65,8 @@ export async function persist<Result>(
   call: () => Promise<Result>,
 ): Promise<Result> {
   for (let delayMs = firstDelayMs; ; delayMs = Math.min(delayMs * 2, lastDelayMs)) {
+    // rule: Fence. Whoever may own nothing any more tells the store nothing more.
+    if (persistence.stopped) throw new StoreUnavailable(`${operation} was given up`);
     try {
       const result = await call();
       persistence.answered();

@@ -7,6 +7,8 @@ import type { Claim, NodeRoute, Route, SessionRoute, Store } from '../ports.ts';
 export interface BrokenRule {
   /** The store, as each broker sees it. */
   readonly store?: (store: Store) => Store;
+  /** The store itself. */
+  readonly behind?: (store: Store) => Store;
   readonly peers?: (peers: Peers) => Peers;
 }
 
@@ -58,27 +60,28 @@ export function knowsNoEpochs(): BrokenRule {
   };
 }
 
-/** A removal takes a route away, whoever has put it anew since it was decided. */
+/** A removal takes a route away though it has been put anew since it was decided: it arrives behind that put. */
 export function removesRoutesWhateverTheirVersion(): BrokenRule {
-  const versions = new Map<string, number>();
+  const decided = new Set<string>();
   const keyOf = (route: Route): string => {
     const { node } = route as Partial<NodeRoute>;
     return `${route.topicFilter} ${node ?? (route as SessionRoute).generation}`;
   };
   return {
-    store: (store) => ({
+    behind: (store) => ({
       ...store,
       routes: {
         ...store.routes,
-        put: async (routes) => {
-          const version = await store.routes.put(routes);
-          for (const [i, route] of routes.entries()) versions.set(keyOf(route), version - routes.length + 1 + i);
-          return version;
+        removeIf: (routes) => {
+          for (const route of routes) decided.add(keyOf(route));
+          return store.routes.removeIf(routes);
         },
-        removeIf: (routes) =>
-          store.routes.removeIf(
-            routes.map((route) => ({ ...route, version: versions.get(keyOf(route)) ?? route.version })),
-          ),
+        put: async (routes) => {
+          const last = await store.routes.put(routes);
+          const versioned = routes.map((route, i) => ({ ...route, version: last - routes.length + 1 + i }));
+          await store.routes.removeIf(versioned.filter((route) => decided.delete(keyOf(route))));
+          return last;
+        },
       },
     }),
   };

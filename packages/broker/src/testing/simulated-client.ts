@@ -42,6 +42,8 @@ export class SimulatedClient {
   readonly #received = new Set<number>();
   /** Acknowledgements to be sent, in order. */
   readonly #owed: Packet[] = [];
+  /** A filter that it has given up, and will want again. */
+  #unsubscribed: string | undefined;
   /** SUBSCRIBE and UNSUBSCRIBE without answer. */
   readonly #requests = new Map<number, string>();
   #published = 0;
@@ -130,13 +132,9 @@ export class SimulatedClient {
 
   subscribe(): void {
     if (this.#requests.size > 0) return;
-    const topicFilter = this.#random.pick([
-      't/#',
-      't/+/2',
-      't/+/1',
-      `t/${this.#random.pick(this.#simulation.clientIds)}/+`,
-      'w/#',
-    ]);
+    const filters = ['t/#', 't/+/2', 't/+/1', `t/${this.#random.pick(this.#simulation.clientIds)}/+`, 'w/#'];
+    const topicFilter = this.#unsubscribed ?? this.#random.pick(filters);
+    this.#unsubscribed = undefined;
     const qos = this.#random.pick<0 | 1 | 2>([0, 1, 2, 2]);
     const packetId = this.#freePacketId();
     this.#requests.set(packetId, topicFilter);
@@ -151,6 +149,7 @@ export class SimulatedClient {
     const { topicFilter } = this.#random.pick(this.#life.windows);
     const packetId = this.#freePacketId();
     this.#requests.set(packetId, topicFilter);
+    if (this.#random.oneIn(2)) this.#unsubscribed = topicFilter;
     this.#closeWindows(topicFilter);
     this.connection?.sends({ type: 'unsubscribe', packetId, topicFilters: [topicFilter], properties: undefined });
   }

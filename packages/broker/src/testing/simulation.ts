@@ -20,7 +20,7 @@ import type { SimulatedConnection } from './simulated-connection.ts';
 import { SimulatedNode } from './simulated-node.ts';
 import { RecordingObserver } from './surroundings.ts';
 import { Weather } from './weather.ts';
-import { watchWills } from './will-watch.ts';
+import { type Now, watchWills } from './will-watch.ts';
 
 const kinds: readonly Kind[] = [
   { clientId: 'ann', protocolVersion: 5, isStored: true },
@@ -87,10 +87,9 @@ export class Simulation {
     this.#rule = rule;
     this.calls = new HeldCalls(this);
     const limits = this.#limits();
-    this.store = watchWills(memoryStore(this.clock, this.random, limits), this.history, () => ({
-      step: this.step,
-      ms: this.clock.monotonicMs(),
-    }));
+    const store = memoryStore(this.clock, this.random, limits);
+    const now = (): Now => ({ step: this.step, ms: this.clock.monotonicMs() });
+    this.store = watchWills(rule?.behind?.(store) ?? store, this.history, now);
     const places = this.isCluster ? Array.from({ length: nodes }, (_, i) => `n${i}`) : [thisNode];
     this.nodes = places.map((nodeId) => this.#makeNode(nodeId));
     this.#weather = this.isCluster ? new Weather(this) : undefined;
@@ -127,7 +126,7 @@ export class Simulation {
     this.#faults.push(...faultsOfWills(this), ...(await faultsOfOwnership(this)));
     await this.#rest(quietMs.cluster, new Set());
     // What everybody was promised by now holds for the last message too.
-    for (const client of this.clients) client.publish();
+    for (const client of [...this.clients, ...this.clients, ...this.clients]) client.publish();
     await this.#rest(1000, new Set());
     this.#faults.push(...(await faultsLeftBehind(this)));
   }
@@ -381,7 +380,7 @@ export class Simulation {
     else if (dice < 4) client.connect();
     else if (dice < 6) client.disconnect();
     else if (dice < 16) client.subscribe();
-    else if (dice < 20) client.unsubscribe();
+    else if (dice < (this.isCluster ? 24 : 20)) client.unsubscribe();
     else if (dice < 60) client.publish();
     else client.acknowledge();
   }
