@@ -74,7 +74,7 @@ class Trial {
   readonly around = new Surroundings();
   readonly store: Store = memoryStore(this.around.clock, new SeededRandom(1), defaultLimits);
 
-  node(nodeId: string, start = 1): Node {
+  node(nodeId: string, start?: string): Node {
     return new Node(this.store, this.around, memberOf(nodeId, start));
   }
 
@@ -282,7 +282,7 @@ describe('two nodes of one name', () => {
     const trial = new Trial();
     const [first] = (await trial.nodes('a')) as [Node];
     await trial.around.clock.advance(5000);
-    const second = trial.node('a', 2);
+    const second = trial.node('a', '2');
     const joined = second.membership.join().catch((error: unknown) => error);
     await trial.around.clock.advance(3000);
     expect(await joined).toBeInstanceOf(NodeIdTaken);
@@ -295,7 +295,7 @@ describe('two nodes of one name', () => {
     const trial = new Trial();
     const [first] = (await trial.nodes('a')) as [Node];
     first.membership.stop();
-    const second = trial.node('a', 2);
+    const second = trial.node('a', '2');
     const joined = second.membership.join().then(() => second.membership.begin());
     await trial.around.clock.advance(3500);
     await joined;
@@ -308,7 +308,7 @@ describe('two nodes of one name', () => {
 
   it('of two that start at the same time one is refused', async () => {
     const trial = new Trial();
-    const joined = [trial.node('a', 1), trial.node('a', 2)].map((node) =>
+    const joined = [trial.node('a', 1), trial.node('a', '2')].map((node) =>
       node.membership
         .join()
         .then(() => node.membership.begin())

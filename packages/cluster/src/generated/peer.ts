@@ -41,7 +41,7 @@ export const protobufFileName = "peer.proto";
  *   3  kick      text clientId · number epoch
  *
  *   message      text publisherId · + 4: number expiry in ms · + 8: text uid; and it has a body
- *   number       6 bytes, the highest first
+ *   number       8 bytes, the highest first
  *   text         2 bytes of length, UTF-8
  */
 export interface Batch {
