@@ -308,7 +308,7 @@ describe('two nodes of one name', () => {
 
   it('of two that start at the same time one is refused', async () => {
     const trial = new Trial();
-    const joined = [trial.node('a', 1), trial.node('a', '2')].map((node) =>
+    const joined = [trial.node('a', '1'), trial.node('a', '2')].map((node) =>
       node.membership
         .join()
         .then(() => node.membership.begin())
