@@ -201,20 +201,35 @@ export class ElsewhereBatch {
   }
 
   /**
-   * Hands the messages over; each is finished when all of its nodes have it, or are gone. If it is this node that is
-   * gone they are not: unanswered and not noted as published, they come again through their publishers' next node.
+   * Hands the messages over; each is finished when all of its nodes have it, or are gone, or know that they have missed
+   * it. If it is this node that is gone they are not: unanswered and not noted as published, they come again through
+   * their publishers' next node.
+   *
+   * @param missed tells a node, if it is alive, that messages for it were given up
    */
-  async send(peers: Peers, counters: Counters, drops: Drops, persistence: Persistence): Promise<void> {
+  async send(peers: Peers, missed: (node: string) => Promise<void>, around: SendSurroundings): Promise<void> {
+    const { counters, drops, persistence } = around;
     await Promise.all(
       Array.from(this.#byNode, async ([node, { messages, waiting }]) => {
         const isTaken = await peers.deliver(node, messages);
-        if (!isTaken && persistence.stopped) return;
-        if (isTaken) counters.peerDelivered += messages.length;
-        else for (const { message } of messages) drops.add(message.publisherId, 'peer_unreachable');
+        if (!isTaken) {
+          if (persistence.stopped) return;
+          await missed(node);
+          for (const { message } of messages) drops.add(message.publisherId, 'peer_unreachable');
+        } else {
+          counters.peerDelivered += messages.length;
+        }
         for (const one of waiting) if (--one.nodes === 0) one.incoming.finish(one.reasonCode);
       }),
     );
   }
+}
+
+/** What handing over is counted by, and whether it still may be. */
+export interface SendSurroundings {
+  readonly counters: Counters;
+  readonly drops: Drops;
+  readonly persistence: Persistence;
 }
 
 interface Waiting {

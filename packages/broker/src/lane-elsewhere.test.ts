@@ -1,6 +1,6 @@
 import { ReasonCode } from '@skein/protocol';
 import { describe, expect, it } from 'vitest';
-import { acquireOf, messageOn, subscriptionTo, textOf } from './contract/samples.ts';
+import { acquireOf, memberOf, messageOn, subscriptionTo, textOf } from './contract/samples.ts';
 import { SeededRandom } from './contract/seeded-random.ts';
 import { unfenced } from './contract/trial.ts';
 import { Distribution } from './distribution.ts';
@@ -172,10 +172,23 @@ describe('an acknowledgement that waits for another node', () => {
     expect(trial.deliveries.map(({ node }) => node)).toEqual(['east:1', 'west:1']);
   });
 
+  it('comes after a node that is alive was told through the store that it missed the message', async () => {
+    const trial = await Trial.open();
+    await trial.store.members.join(memberOf('east', '1'));
+    await trial.route('east:1', 'a', mark.volatile);
+    const answer = await trial.publish(messageOn('a'));
+    expect(answer.reasonCode).toBeUndefined();
+    trial.deliveries[0]?.answer(false);
+    await trial.around.clock.settle();
+    expect(answer.reasonCode).toBe(ReasonCode.success);
+    expect(await trial.store.members.renew('east:1')).toMatchObject({ missed: true });
+  });
+
   it('comes when the node is gone, since what it held has ended; the message is counted', async () => {
     const trial = await Trial.open();
     await trial.route('east:1', 'a', mark.volatile);
     const answer = await trial.publish(messageOn('a'));
+    trial.known.delete('east:1');
     trial.deliveries[0]?.answer(false);
     await trial.around.clock.settle();
     expect(answer.reasonCode).toBe(ReasonCode.success);

@@ -219,9 +219,16 @@ export class Lane {
   }
 
   #deliver(batch: ElsewhereBatch): void {
-    const { elsewhere, counters, drops, persistence } = this.#around;
+    const { elsewhere, persistence, store } = this.#around;
     if (elsewhere === undefined) return;
-    const sent = batch.send(elsewhere.peers, counters, drops, persistence).finally(() => this.#elsewhere.delete(sent));
+    const { peers, membership } = elsewhere;
+    const missed = async (node: string): Promise<void> => {
+      if (membership.knows(node)) await persist(persistence, 'miss', () => store.members.miss(node));
+    };
+    const sent = batch
+      .send(peers, missed, this.#around)
+      .catch((error: unknown) => this.#stopped(error))
+      .finally(() => this.#elsewhere.delete(sent));
     this.#elsewhere.add(sent);
   }
 

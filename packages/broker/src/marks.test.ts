@@ -134,6 +134,29 @@ describe('rule: Marks', () => {
     expect(trial.stored('a')).toBe(mark.any);
   });
 
+  it('a SUBSCRIBE does not wait behind marks that the store has no answer for', async () => {
+    const trial = await Trial.start();
+    trial.meet = (call) => call.fail();
+    trial.marks.came('a', false);
+    await trial.around.clock.advance(100);
+    const refused = trial.marks.ensure(['b'], true);
+    await trial.around.clock.settle();
+    await expect(refused).rejects.toThrow(StoreUnavailable);
+  });
+
+  it('many marks of Clients that are gone go together', async () => {
+    const trial = await Trial.start();
+    const filters = Array.from({ length: 1700 }, (_, i) => `reply/${i}`);
+    const put = trial.marks.ensure(filters, true);
+    await trial.around.clock.settle();
+    await put;
+    for (const filter of filters) trial.marks.came(filter, true);
+    for (const filter of filters) trial.marks.went(filter, true);
+    expect(trial.router.routes).toBe(1700);
+    await trial.around.clock.advance(minute + 10_000);
+    expect(trial.router.routes).toBe(0);
+  });
+
   it('a mark outlives its last Client by a minute, and who returns meanwhile finds it there', async () => {
     const trial = await Trial.start();
     await trial.subscribe('a');

@@ -5,13 +5,15 @@
 // version, so that a removal decided before a put cannot undo it. It goes a minute after the last Client, because
 // Clients come back. What Clients bring along when they return is put beside their messages, and nobody waits for it.
 
-import { type Persistence, persist } from './persist.ts';
-import { type Clock, mark, type NodeRoute, type Routes } from './ports.ts';
+import type { Persistence } from './persist.ts';
+import { type Clock, mark, type NodeRoute, type Routes, StoreUnavailable } from './ports.ts';
 import type { Interest, Router, VersionedNodeRoute } from './router.ts';
 
 /** How long a mark outlives its last Client, and how often that is looked after. */
 const idleMs = 60_000;
 const sweepMs = 10_000;
+/** How long to wait before a store that did not answer is asked again for what nobody waits for. */
+const retryMs = 500;
 /** Routes put or removed in one call. */
 const routesMax = 500;
 
@@ -55,6 +57,7 @@ export class Marks implements Interest {
   /** Filters with a mark too many, and since when; the oldest first. */
   readonly #idle = new Map<string, number>();
   #cancel: () => void = () => {};
+  #sweeping = false;
   #stopped = false;
 
   constructor(surroundings: MarksSurroundings) {
@@ -66,7 +69,7 @@ export class Marks implements Interest {
   start(): void {
     this.#cancel = this.#around.clock.after(sweepMs, () => {
       this.start();
-      void this.#sweep();
+      this.#sweep().catch((error: unknown) => this.#around.persistence.failed('remove_route', error));
     });
   }
 
@@ -150,7 +153,8 @@ export class Marks implements Interest {
   }
 
   async #run(): Promise<void> {
-    while (!this.#stopped && (this.#urgent !== undefined || this.#later.size > 0)) {
+    let isAway = false;
+    while (!this.#stopped && (this.#urgent !== undefined || (this.#later.size > 0 && !isAway))) {
       if (this.#urgent !== undefined) {
         const put = this.#urgent;
         this.#urgent = undefined;
@@ -158,14 +162,16 @@ export class Marks implements Interest {
         await this.#put(put.marks).then(put.resolve, put.reject);
         this.#underWay = undefined;
       } else {
-        await this.#putLater();
+        isAway = !(await this.#putLater());
       }
     }
     this.#busy = false;
+    // Whoever waits is not made to wait for what is tried again.
+    if (isAway) this.#around.clock.after(retryMs, () => this.#schedule());
   }
 
-  async #putLater(): Promise<void> {
-    const { persistence } = this.#around;
+  /** @returns false if the store did not answer; what was to be put is kept for later */
+  async #putLater(): Promise<boolean> {
     const some = new Map<string, number>();
     for (const [topicFilter, marks] of this.#later) {
       if (some.size === routesMax) break;
@@ -174,11 +180,15 @@ export class Marks implements Interest {
       const lacks = wanted === undefined ? 0 : marks & neededBy(wanted) & ~wanted.stored;
       if (lacks !== 0) some.set(topicFilter, lacks);
     }
-    if (some.size === 0) return;
+    if (some.size === 0) return true;
     try {
-      await persist(persistence, 'put_routes', () => this.#put(some));
+      await this.#put(some);
+      return true;
     } catch (error) {
-      if (!persistence.stopped) throw error;
+      if (!(error instanceof StoreUnavailable)) throw error;
+      this.#around.persistence.failed('put_routes', error);
+      for (const [topicFilter, marks] of some) addMarks(this.#later, topicFilter, marks);
+      return false;
     }
   }
 
@@ -198,7 +208,18 @@ export class Marks implements Interest {
 
   /** Takes away the marks that nobody has needed for a while. */
   async #sweep(): Promise<void> {
-    const { clock, router, routes, node, persistence } = this.#around;
+    if (this.#sweeping) return;
+    this.#sweeping = true;
+    try {
+      while (!this.#stopped && (await this.#sweepSome())) {}
+    } finally {
+      this.#sweeping = false;
+    }
+  }
+
+  /** @returns whether there may be more */
+  async #sweepSome(): Promise<boolean> {
+    const { clock, router, routes, node } = this.#around;
     const beforeMs = clock.monotonicMs() - idleMs;
     const removed: VersionedNodeRoute[] = [];
     for (const [topicFilter, sinceMs] of this.#idle) {
@@ -213,13 +234,14 @@ export class Marks implements Interest {
       if (needed === 0) this.#wanted.delete(topicFilter);
       if (route !== undefined && marks !== 0) removed.push({ ...route, marks });
     }
-    if (removed.length === 0) return;
+    if (removed.length === 0) return false;
     try {
       await routes.removeIf(removed);
     } catch (error) {
-      persistence.failed('remove_route', error);
       for (const { topicFilter } of removed) this.#idles(topicFilter);
+      throw error;
     }
+    return removed.length === routesMax;
   }
 }
 

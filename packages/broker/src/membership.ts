@@ -96,6 +96,8 @@ export class Membership {
   /** A renewal that has not been asked for yet. */
   #following: Promise<void> | undefined;
   #ticks = 0;
+  /** Whether the routes are known, so that those of the dead can be taken away. */
+  #mindsDead = false;
   #doubting = false;
   #cancel: () => void = () => {};
   #stopped = false;
@@ -132,17 +134,18 @@ export class Membership {
     this.#lastRenewedMs = this.#steadySinceMs = clock.monotonicMs();
     await members.join(cluster.self);
     await this.#refuseTwins();
+    if (!this.#stopped) this.#tick();
   }
 
   /**
-   * Learns who else is there, and minds them from now on. Called when the routes are known: those of the dead are to be
-   * taken away.
+   * Learns who else is there, and minds the dead from now on. Called when the routes are known: theirs are to be taken
+   * away.
    *
    * @throws StoreUnavailable
    */
   async begin(): Promise<void> {
+    this.#mindsDead = true;
     await this.refresh();
-    this.#tick();
   }
 
   /** Reads the register, after this was called. @throws StoreUnavailable */
@@ -162,7 +165,12 @@ export class Membership {
     this.stop();
     const { members, persistence } = this.#around;
     await this.#renewal?.catch(() => {});
-    await persist(persistence, 'leave', () => members.bury(this.#self, this.#renewals));
+    await persist(persistence, 'leave', async () => {
+      // How often it has been renewed may have been answered too late to be seen.
+      const { members: named } = await members.renew(this.#self);
+      const renewals = named.find(({ node }) => node === this.#self)?.renewals ?? 0;
+      await members.bury(this.#self, renewals);
+    });
   }
 
   stop(): void {
@@ -205,7 +213,7 @@ export class Membership {
     });
     if (this.#renewal === undefined) this.#renew().catch((error: unknown) => this.#failed('renew', error));
     this.#doubt().catch((error: unknown) => this.#failed('doubt', error));
-    this.#giveUpUnreachable().catch((error: unknown) => this.#failed('miss', error));
+    this.#giveUpUnreachable();
     if (++this.#ticks % strayEvery === 0) {
       this.#removeStrays().catch((error: unknown) => this.#failed('remove_strays', error));
     }
@@ -280,7 +288,7 @@ export class Membership {
   }
 
   async #reap(node: string): Promise<void> {
-    if (this.#reaping.has(node) || this.#reaped.has(node) || this.#stopped) return;
+    if (!this.#mindsDead || this.#reaping.has(node) || this.#reaped.has(node) || this.#stopped) return;
     this.#reaping.add(node);
     try {
       await this.#myTurn(node);
@@ -349,13 +357,12 @@ export class Membership {
     }
   }
 
-  /** A node that lives and cannot be reached: its volatile Sessions are told that they have missed something. */
-  async #giveUpUnreachable(): Promise<void> {
-    const { members, cluster, observer } = this.#around;
+  /** A node that lives and cannot be reached is waited for no longer; whoever gives a message up tells it so by the store. */
+  #giveUpUnreachable(): void {
+    const { cluster, observer } = this.#around;
     for (const [node, { stillMs }] of this.#alive) {
       // One whose lease stands still is about to be found dead, and that ends the waiting too.
       if (stillMs > gapMs || cluster.peers.unreachableMs(node) < unreachableMs) continue;
-      await members.miss(node);
       cluster.peers.giveUp(node);
       observer.observe({ is: 'node_unreachable', node });
     }

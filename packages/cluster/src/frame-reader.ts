@@ -5,7 +5,7 @@
 // acknowledged, and that may have arrived.
 
 import type { Message, PeerInbox, PeerMessage, PeerPush } from '@skein/broker';
-import { Decoder, MqttError, type Publish, type PublishProperties, type QoS, type TopicTable } from '@skein/protocol';
+import { Decoder, MqttError, type Publish, type QoS, type TopicTable } from '@skein/protocol';
 import { flag, kind, kindBits } from './frames.ts';
 import type { Batch } from './generated/peer.ts';
 import { HeadReader } from './heads.ts';
@@ -122,18 +122,25 @@ export class FrameReader {
     const flags = heads.byte();
     const publisherId = heads.text();
     const expiresAtMs = head & flag.expiry ? heads.number() : 0;
+    const subscriptionIdentifiers = flags & 8 ? this.#identifiers(heads) : undefined;
     const { topic, payload, qos, retain, properties } = this.#body();
     const message: Message = {
       topic,
       payload,
       qos: (flags & 3) as QoS,
       retain: (flags & 4) !== 0,
-      properties: withoutIdentifiers(properties),
+      properties,
       publisherId,
       expiresAtMs,
       frames: undefined,
     };
-    return { seq, message, qos, retain, subscriptionIdentifiers: properties?.subscriptionIdentifiers };
+    return { seq, message, qos, retain, subscriptionIdentifiers };
+  }
+
+  #identifiers(heads: HeadReader): number[] {
+    const identifiers: number[] = [];
+    for (let left = heads.number(); left > 0; left--) identifiers.push(heads.number());
+    return identifiers;
   }
 
   #body(): Publish {
@@ -141,11 +148,4 @@ export class FrameReader {
     if (packet?.type === 'publish') return packet;
     throw new MalformedBatch(packet === undefined ? 'a body is missing' : `a body is a ${packet.type}`);
   }
-}
-
-/** What is left without the Subscription Identifiers, which are the receiver's; undefined if nothing is. */
-function withoutIdentifiers(properties: PublishProperties | undefined): PublishProperties | undefined {
-  if (properties?.subscriptionIdentifiers === undefined) return properties;
-  const { subscriptionIdentifiers: _, ...rest } = properties;
-  return Object.keys(rest).length === 0 ? undefined : rest;
 }

@@ -43,6 +43,8 @@ export interface Piece {
   readonly bodies: Uint8Array;
 }
 
+const none: readonly number[] = [];
+
 /** A batch that is being filled. What a method throws (RangeError: it cannot be written) leaves it as it was. */
 export class Frames {
   readonly #heads: Slab = Slab.take();
@@ -87,12 +89,14 @@ export class Frames {
       if (entry === undefined) return;
       const { message, subscriptionIdentifiers } = entry;
       writeNumber(this.#heads, entry.seq);
-      writeByte(this.#heads, message.qos + (message.retain ? 4 : 0));
+      const identifiers = subscriptionIdentifiers ?? none;
+      writeByte(this.#heads, message.qos + (message.retain ? 4 : 0) + (identifiers.length > 0 ? 8 : 0));
       writeText(this.#heads, message.publisherId);
       if (hasExpiry) writeNumber(this.#heads, message.expiresAtMs);
-      const properties =
-        subscriptionIdentifiers === undefined ? message.properties : { ...message.properties, subscriptionIdentifiers };
-      this.#body(message.topic, message.payload, entry.qos, entry.retain, properties);
+      // Not among the properties of the body, which the publisher may have filled to the last byte that is allowed.
+      if (identifiers.length > 0) writeNumber(this.#heads, identifiers.length);
+      for (const identifier of identifiers) writeNumber(this.#heads, identifier);
+      this.#body(message.topic, message.payload, entry.qos, entry.retain, message.properties);
     } catch (error) {
       this.#cut(heads, bodies);
       throw error;

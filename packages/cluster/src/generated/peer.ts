@@ -36,8 +36,9 @@ export const protobufFileName = "peer.proto";
  *   0  publish   message                                     a message at QoS 0
  *   1  deliver   message                                     the next numbered message
  *   2  push      text clientId · text generation · number epoch · number sentSeq
- *                + 16: number seq · byte flags · message     an entry; flags: QoS + 4 Retain of the message itself,
- *                                                            the body's are the entry's, and so are its identifiers
+ *                + 16: number seq · byte flags · message     an entry; flags: QoS + 4 Retain of the message itself, the
+ *                                                            body's are the entry's; + 8: behind the message's head,
+ *                                                            number count · numbers, the Subscription Identifiers
  *   3  kick      text clientId · number epoch
  *
  *   message      text publisherId · + 4: number expiry in ms · + 8: text uid; and it has a body
