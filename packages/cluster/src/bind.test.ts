@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { connect as connectHttp2 } from 'node:http2';
 import { connect } from 'node:net';
 import { credentials, Metadata, type ServiceError, type StatusObject, status } from '@grpc/grpc-js';
 import type { Clock, Member, Peers } from '@skein/broker';
@@ -6,7 +7,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { BreakableWay } from '../testing/breakable-way.ts';
 import { memberOf, systemClock, until } from '../testing/place.ts';
 import { deliveryOf, inboxOf, messageOf } from '../testing/said.ts';
-import { type BoundPeers, bindPeers } from './bind.ts';
+import { type BoundPeers, bindPeers, windowBytes } from './bind.ts';
 import { credentialsFor } from './credentials.ts';
 import type { PeersEvent } from './event.ts';
 import { type Ack, type Batch, PeerClient } from './generated/peer.ts';
@@ -110,6 +111,32 @@ describe('a door', () => {
 });
 
 describe('who is let in', () => {
+  it('nobody who is not let in within seconds, whatever he goes on sending', async () => {
+    const a = await node('a');
+    const session = connectHttp2(`http://127.0.0.1:${a.bound.port}`);
+    session.on('error', () => undefined);
+    const ended = once(session, 'close');
+    const stream = session.request({
+      ':method': 'POST',
+      ':path': '/skein.Peer/Link',
+      'content-type': 'application/grpc',
+    });
+    stream.on('error', () => undefined);
+    stream.resume();
+    const pours = setInterval(() => stream.writable && stream.write(Buffer.alloc(1024)), 20);
+    await ended.finally(() => clearInterval(pours));
+    expect(session.destroyed).toBe(true);
+  });
+
+  it('with room for a few batches, so that none of them waits for our turns', async () => {
+    const a = await node('a');
+    const session = connectHttp2(`http://127.0.0.1:${a.bound.port}`);
+    session.on('error', () => undefined);
+    await until(() => session.remoteSettings.initialWindowSize === windowBytes);
+    await until(() => (session.state.remoteWindowSize ?? 0) >= windowBytes);
+    session.destroy();
+  });
+
   it('whoever knows the secret of the node he means', async () => {
     const a = await node('a');
     const client = clientOf(a);

@@ -34,6 +34,8 @@ const connectionsMax = 1024;
 const streamsMax = 16;
 /** A connection without a call is closed, after this many milliseconds. */
 const idleMs = 5000;
+/** One on which nobody has been let in is cut by then. */
+const strangerMs = 5000;
 /** What a peer may have under way to us, in bytes: a few batches. */
 export const windowBytes: number = 1_048_576;
 /** Whoever is refused is told of at most this often, in milliseconds. */
@@ -94,7 +96,10 @@ export class BoundPeers implements AsyncDisposable {
   readonly #listener: TcpServer;
   readonly #server: Server;
   readonly #injector: ConnectionInjector;
-  readonly #sockets = new Set<Socket>();
+  /** By the peer's address and port, as gRPC calls it. */
+  readonly #sockets = new Map<string, Socket>();
+  /** Cuts connections on which nobody is let in. */
+  readonly #strangers = new Map<Socket, NodeJS.Timeout>();
   #peers: GrpcPeers | undefined = undefined;
   #refusedMs = Number.NEGATIVE_INFINITY;
 
@@ -116,11 +121,7 @@ export class BoundPeers implements AsyncDisposable {
     this.#injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
     widen(this.#server);
     listener.maxConnections = connectionsMax;
-    listener.on('connection', (socket) => {
-      this.#sockets.add(socket);
-      socket.on('close', () => this.#sockets.delete(socket));
-      this.#injector.injectConnection(socket);
-    });
+    listener.on('connection', (socket) => this.#connected(socket));
     // An error to accept one connection (no descriptors left) is not the next one's.
     listener.on('error', () => undefined);
   }
@@ -145,12 +146,33 @@ export class BoundPeers implements AsyncDisposable {
     this.#listener.close();
     await this.#peers?.close();
     this.#server.forceShutdown();
-    for (const socket of this.#sockets) socket.destroy();
+    for (const socket of this.#sockets.values()) socket.destroy();
     await closed;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /** Whoever does not say soon that he may come in is cut off, whatever he does meanwhile. */
+  #connected(socket: Socket): void {
+    const name = nameOf(`${socket.remoteAddress}:${socket.remotePort}`);
+    this.#sockets.set(name, socket);
+    this.#strangers.set(
+      socket,
+      setTimeout(() => socket.destroy(), strangerMs),
+    );
+    socket.on('close', () => {
+      if (this.#sockets.get(name) === socket) this.#sockets.delete(name);
+      this.#known(socket);
+    });
+    this.#injector.injectConnection(socket);
+  }
+
+  #known(socket: Socket | undefined): void {
+    if (socket === undefined) return;
+    clearTimeout(this.#strangers.get(socket));
+    this.#strangers.delete(socket);
   }
 
   #service(): PeerServer {
@@ -173,6 +195,7 @@ export class BoundPeers implements AsyncDisposable {
         const listener = new ServerListenerBuilder().withOnReceiveMetadata((metadata, pass) => {
           const refusal = this.#peers === undefined ? shut : judge(metadata, this.#peers.self);
           if (refusal === undefined) {
+            this.#known(this.#sockets.get(nameOf(call.getPeer())));
             pass(metadata);
             return;
           }
@@ -190,4 +213,9 @@ export class BoundPeers implements AsyncDisposable {
     this.#refusedMs = nowMs;
     this.#onEvent({ is: 'refused', from, why });
   }
+}
+
+/** An address and a port as one text, whether or not IPv6 addresses stand in brackets. */
+function nameOf(peer: string): string {
+  return peer.replaceAll(/[[\]]/g, '');
 }

@@ -48,8 +48,10 @@ export class Incoming {
   /** Learns which nodes there are; what others send is not read any more. */
   meet(members: readonly Member[]): void {
     const named = new Set(members.map(({ node }) => node));
+    let isUnheard = false;
     for (const node of named) {
       const sender = this.#sender(node);
+      if (sender.isNamed && sender.stream === undefined) isUnheard = true;
       sender.isNamed = true;
       sender.isGone = false;
     }
@@ -61,6 +63,8 @@ export class Incoming {
       sender.stream = undefined;
     }
     this.#forgetSome();
+    // rule: Push. What a node cannot tell us that is there, we look for: once a second, as often as this is called.
+    if (isUnheard) this.#options.inbox.look();
   }
 
   /** Reads a stream that a node has opened. */

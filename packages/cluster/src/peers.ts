@@ -129,10 +129,11 @@ export class GrpcPeers implements Peers {
   }
 
   async #close(): Promise<void> {
+    // At once: whoever may own nothing any more takes charge of nothing.
+    this.#incoming?.end();
     const ways = [...this.#ways.values()];
     this.#ways.clear();
     await Promise.all(ways.map((way) => way.close()));
-    this.#incoming?.end();
     this.#closed();
   }
 }

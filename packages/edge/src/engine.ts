@@ -124,7 +124,6 @@ export class Engine {
 
   /** Ends without a word: as if the process had crashed. */
   async abandon(): Promise<void> {
-    await this.broker.halt();
-    await this.#store.close();
+    await Promise.all([this.broker.halt(), this.#store.close()]);
   }
 }

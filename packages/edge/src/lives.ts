@@ -116,11 +116,14 @@ export class Lives<Each extends Life> {
 
   /** Ends in good order, whichever life it is. Nothing begins after this. */
   async stop(deadlineMs: number): Promise<void> {
+    const { clock } = this.#around;
+    const endsMs = clock.monotonicMs() + deadlineMs;
     this.#isStopping = true;
     this.#hurry();
-    await this.#renewed;
+    // A life that is only about to begin has nothing to finish; when it has begun, it ends itself.
+    await Promise.race([this.#renewed, new Promise<void>((resolve) => clock.after(deadlineMs, resolve))]);
     this.#stillness.stop();
-    await this.#stopLife(deadlineMs);
+    await this.#stopLife(Math.max(0, endsMs - clock.monotonicMs()));
     await this.#meeting?.close();
   }
 
@@ -144,7 +147,7 @@ export class Lives<Each extends Life> {
       if (life.isFenced) return false;
       throw error;
     }
-    if (life.isFenced) {
+    if (life.isFenced || this.#isStopping) {
       await life.abandon();
       return false;
     }

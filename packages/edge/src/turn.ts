@@ -9,8 +9,8 @@
 // first (setImmediate) and write after, but then a quiet loop would go round once more for nothing. So the turn
 // watches: every so often it counts how many reads one round of the loop holds, and changes over while they are many.
 //
-// Whoever has to know how long the loop stood still is asked once a turn: before its first byte is looked at, or, in a
-// turn that brought none, before anything is written.
+// Whoever has to know how long the loop stood still is asked before each read is looked at, since the process may be
+// stopped between two of them, and before anything is written.
 
 /** What can be flushed at the end of the turn: it collects, then writes once. */
 export interface Flushable {
@@ -31,21 +31,20 @@ export class Turn {
   #dirty: Flushable[] = [];
   #spareDirty: Flushable[] = [];
   #armed = false;
-  #begun = false;
   #reads = 0;
   #gathers = false;
   #turnsToLook = lookEvery;
   #quiet = 0;
-  readonly #begins: (() => void) | undefined;
+  readonly #alive: (() => void) | undefined;
   readonly #end = (): void => this.#run();
   readonly #look = (): void => {
     if (this.#reads >= manyReads) this.#gathers = true;
     this.#quiet = 0;
   };
 
-  /** @param begins called once in each turn, when nothing of it has been taken in or sent yet */
-  constructor(begins?: () => void) {
-    this.#begins = begins;
+  /** @param alive called before anything is taken in, and before anything is worked off and sent */
+  constructor(alive?: () => void) {
+    this.#alive = alive;
   }
 
   /** Whether it is at present the whole round of the loop that is answered in one go. */
@@ -56,11 +55,7 @@ export class Turn {
   /** Counts a read, from which the turn learns how busy the loop is. To be called before the bytes are looked at. */
   read(): void {
     this.#reads += 1;
-    if (this.#begun || this.#begins === undefined) return;
-    this.#begun = true;
-    // Even if nothing comes of the read, the turn ends, so that the next one begins.
-    this.#arm();
-    this.#begins();
+    this.#alive?.();
   }
 
   /** Calls `task` once at the end of this turn, before the sockets are flushed. */
@@ -71,6 +66,8 @@ export class Turn {
 
   /** Flushes `flushable` at the end of this turn. Whoever calls it twice is flushed twice. */
   flushLater(flushable: Flushable): void {
+    // Much that is to be sent does not wait for the end of the turn.
+    if (this.#dirty.length === 0) this.#alive?.();
     this.#dirty.push(flushable);
     this.#arm();
   }
@@ -83,8 +80,7 @@ export class Turn {
   }
 
   #run(): void {
-    if (!this.#begun) this.#begins?.();
-    this.#begun = false;
+    this.#alive?.();
     const tasks = this.#tasks;
     this.#tasks = this.#spareTasks;
     // Not before the tasks have run: what they send belongs to this turn.

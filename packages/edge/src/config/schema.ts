@@ -94,7 +94,7 @@ const limits = z.strictObject({
   maximumPacketSize: whole(
     defaultLimits.maximumPacketSize,
     1024,
-    268_435_460,
+    268_000_000,
     'Largest packet a Client may send, in bytes.',
   ),
   receiveMaximum: whole(

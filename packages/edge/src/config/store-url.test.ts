@@ -26,6 +26,8 @@ const bad: readonly [url: string, why: RegExp, shown: string][] = [
   ['redis://:secret@host/main', /the number of a database, and nothing else/, 'redis://***'],
   ['redis://host/0?password=secret', /nothing else/, 'redis://***'],
   ['redis://host/0#secret', /nothing else/, 'redis://***'],
+  ['redis://u:50%off@host', /% is written as %25/, 'redis://***'],
+  ['redis:/u:secret@host//0', /no such store/, '***@host//0'],
   ['ada:secret@host', /no such store/, '***@host'],
 ];
 

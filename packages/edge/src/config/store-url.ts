@@ -23,10 +23,20 @@ export function storeProblem(value: unknown): string | undefined {
   if (!URL.canParse(value)) {
     return 'it is not a URL; in a user name or password, other signs than letters and digits are written as %40 for @';
   }
-  const { hostname, pathname, search, hash } = new URL(value);
+  const { hostname, pathname, search, hash, username, password } = new URL(value);
+  if (!isDecodable(username) || !isDecodable(password)) return 'in a user name or password % is written as %25';
   if (hostname === '') return 'it names no host';
   if (!/^\/?\d*$/.test(pathname)) return 'after the host comes the number of a database, and nothing else';
   return search === '' && hash === '' ? undefined : 'after the host comes the number of a database, and nothing else';
+}
+
+function isDecodable(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Whether several nodes may share the store. */
@@ -48,5 +58,6 @@ export function storeShown(url: string): string {
     return `${protocol}//${host}${pathname}`;
   }
   const at = url.indexOf('//');
-  return at < 0 ? url.replace(/^.*@/s, '***@') : `${url.slice(0, at)}//***`;
+  // A slash that was forgotten may have put the password before the two.
+  return at < 0 || url.slice(0, at).includes('@') ? url.replace(/^.*@/s, '***@') : `${url.slice(0, at)}//***`;
 }
