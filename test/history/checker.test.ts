@@ -152,6 +152,17 @@ describe('QoS 0', () => {
     expect(verdict).toMatchObject({ is: 'ok', counts: { owedQos0: 0, missingQos0: 0 } });
   });
 
+  it('may come again to a Client that has moved meanwhile, where that is allowed', () => {
+    const moved = (): Story => {
+      const story = reader().say('writer', 1, { qos: 0 }).deliver('reader', 'writer', 1).connect('reader', back);
+      return story.deliver('reader', 'writer', 1);
+    };
+    expect(moved().verdict({ qos0MayFollow: true })).toMatchObject({ is: 'ok', counts: { repeated: 1 } });
+    expect(broken(moved().verdict())).toEqual({ duplicated: 1 });
+    const stayed = reader().say('writer', 1, { qos: 0 }).deliver('reader', 'writer', 1).deliver('reader', 'writer', 1);
+    expect(broken(stayed.verdict({ qos0MayFollow: true }))).toEqual({ duplicated: 1 });
+  });
+
   it('does not come twice', () => {
     const once = (): Story => reader().publish('writer', 1, { qos: 0 }).deliver('reader', 'writer', 1);
     expectOk(once());

@@ -18,6 +18,13 @@ import { Wills } from './wills.ts';
 export interface CheckerOptions {
   /** How late the server may notice that a Client left, and how far its clock may be off. Default 2000. */
   readonly slackMs?: number;
+  /** How long after it was due a Will Message may reach the first of those who watch. Default: for ever. */
+  readonly willLateMs?: number;
+  /**
+   * Whether a QoS 0 message may come late, or once more, to a Client that has connected anew since it was sent: several
+   * nodes pass it on, each at its time, and the Client may move from one to another meanwhile. Default false.
+   */
+  readonly qos0MayFollow?: boolean;
   /** Of all messages at QoS 1 and 2, how many must be acknowledged for the history to prove anything. Default 0.7. */
   readonly acknowledgedShareMin?: number;
   /** Violations told one by one. Default 100. */
@@ -44,11 +51,16 @@ export class Checker {
   #asked = 0;
   #answered = 0;
 
-  constructor({ slackMs = 2000, acknowledgedShareMin = 0.7, listedMax = 100 }: CheckerOptions = {}) {
+  constructor(options: CheckerOptions = {}) {
+    const { slackMs = 2000, willLateMs = Number.POSITIVE_INFINITY } = options;
+    const { acknowledgedShareMin = 0.7, listedMax = 100 } = options;
     this.#findings = new Findings(listedMax);
     this.#debts = new Debts(this.#messages, this.#clients, this.#findings);
-    this.#wills = new Wills(this.#messages, this.#findings, slackMs);
-    this.#deliveries = new Deliveries(this.#messages, this.#findings, (message) => this.#wills.came(message));
+    this.#wills = new Wills(this.#messages, this.#findings, { slackMs, lateMs: willLateMs });
+    this.#deliveries = new Deliveries(this.#messages, this.#findings, {
+      willCame: (message) => this.#wills.came(message, this.#nowMs),
+      qos0MayFollow: options.qos0MayFollow ?? false,
+    });
     this.#slackMs = slackMs;
     this.#acknowledgedShareMin = acknowledgedShareMin;
   }

@@ -12,24 +12,31 @@ import type { Findings, Invariant } from './verdict.ts';
 /** A PUBLISH that came. */
 export type Delivered = Extract<HistoryEvent, { is: 'delivered' }>;
 
+/** What else there is to know of deliveries. */
+export interface DeliveriesOptions {
+  /** Hears of each Will Message that was delivered. */
+  willCame(message: number): void;
+  /** Whether a QoS 0 message may come again on a Network Connection begun after it was sent. */
+  readonly qos0MayFollow: boolean;
+}
+
 /** Judges one delivery after the other. */
 export class Deliveries {
   readonly #messages: Messages;
   readonly #findings: Findings;
-  readonly #willCame: (message: number) => void;
+  readonly #options: DeliveriesOptions;
 
-  /** @param willCame hears of each Will Message that was delivered */
-  constructor(messages: Messages, findings: Findings, willCame: (message: number) => void) {
+  constructor(messages: Messages, findings: Findings, options: DeliveriesOptions) {
     this.#messages = messages;
     this.#findings = findings;
-    this.#willCame = willCame;
+    this.#options = options;
   }
 
   receive(session: Session, event: Delivered): void {
     this.#findings.counts.delivered++;
     const message = this.#identify(session, event);
     if (message === undefined || !this.#isNewPacket(session, message, event)) return;
-    if (this.#messages.isWill(message)) this.#willCame(message);
+    if (this.#messages.isWill(message)) this.#options.willCame(message);
     const grants = this.#grants(session, message, event);
     if (!session.isDoubtful) {
       if (grants.length === 0) {
@@ -156,6 +163,10 @@ export class Deliveries {
     const published = this.#messages.qos(message);
     // On the way in only QoS 1 may double a message, and each copy is then a message of its own.
     const isOnceIn = published !== 1 || this.#messages.isWill(message);
+    if (this.#mayFollow(session, message) && !this.#messages.isWill(message)) {
+      this.#findings.counts.repeated++;
+      return;
+    }
     if (isOnceIn && event.qos !== 1) {
       this.#accuse('duplicated', session, message, event, `a second time at QoS ${event.qos}`);
     } else if (isOnceIn && !event.dup) {
@@ -171,10 +182,16 @@ export class Deliveries {
     }
   }
 
+  /** Whether it is a QoS 0 message that one node may have passed on before its Client moved, and another one after that. */
+  #mayFollow(session: Session, message: number): boolean {
+    if (!this.#options.qos0MayFollow || this.#messages.qos(message) !== 0) return false;
+    return session.connectedSince > this.#messages.sentAt(message);
+  }
+
   /** [MQTT-4.6.0-5, MQTT-4.6.0-6] for those who get it for the first time. */
   #checkOrder(session: Session, message: number, event: Delivered): void {
     // A retained message may be a copy that looks like a live one, and a Will Message is published by the server.
-    if (event.retain || this.#messages.isWill(message)) return;
+    if (event.retain || this.#messages.isWill(message) || this.#mayFollow(session, message)) return;
     const key = streamKey(this.#messages.stream(message), event.qos);
     const latest = session.latest.get(key);
     if (latest === undefined || latest < message) {

@@ -4,8 +4,8 @@ import { Checker, type CheckerOptions } from './checker.ts';
 import type { Happening, HistoryEvent } from './event.ts';
 import type { Verdict, Violation } from './verdict.ts';
 
-/** Events of one message that are told with a violation. */
-const toldMax = 30;
+/** Events of one message, and of one Client, that are told with a violation. */
+const toldMax = 15;
 /** Violations that are told. */
 const explainedMax = 5;
 
@@ -55,11 +55,16 @@ export class History {
 
   #tell(violation: Violation): string {
     const { invariant, client, publisher, n, why, atMs } = violation;
-    const about = publisher === undefined ? '' : ` message ${n} of ${publisher}:`;
-    const story = this.#events
-      .filter((event) => belongsTo(event, violation))
-      .map((event) => `  ${JSON.stringify(event)}`);
-    return [`${invariant}: ${client},${about} ${why} (at ${atMs.toFixed(1)} ms)`, ...story.slice(-toldMax)].join('\n');
+    const whose = publisher === undefined ? '' : ` message ${n} of ${publisher}:`;
+    const story = this.#events.filter((event) => event.atMs <= atMs && belongsTo(event, violation));
+    const isOfMessage = (event: HistoryEvent): boolean => 'publisher' in event || event.is === 'delivered';
+    // What became of the message is told from its beginning, connections and requests from shortly before the end.
+    const about = [
+      ...story.filter(isOfMessage).slice(0, toldMax),
+      ...story.filter((event) => !isOfMessage(event)).slice(-toldMax),
+    ];
+    const lines = about.sort((one, other) => one.atMs - other.atMs).map((event) => `  ${JSON.stringify(event)}`);
+    return [`${invariant}: ${client},${whose} ${why} (at ${atMs.toFixed(1)} ms)`, ...lines].join('\n');
   }
 }
 

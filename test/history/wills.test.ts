@@ -37,6 +37,20 @@ describe('[MQTT-3.1.2-8] a Will Message', () => {
     expect(broken(left().verdict())).toEqual({ will: 1 });
   });
 
+  it('comes in time, where that is asked for', () => {
+    const options = { willLateMs: 8000 };
+    const come = (seconds: number): Story => watched().cut('lamp').wait(seconds).deliver('watcher', 'lamp', 1);
+    expect(come(7).verdict(options)).toMatchObject({ is: 'ok' });
+    expect(broken(come(9).verdict(options))).toEqual({ will: 1 });
+    // Whoever hears of it later does not count.
+    const twoWatchers = watched()
+      .connect('other')
+      .subscribe('other', 'gone')
+      .connect('lamp', { will: { n: 2 } });
+    twoWatchers.deliver('watcher', 'lamp', 1).wait(20).deliver('other', 'lamp', 1);
+    expect(twoWatchers.verdict(options)).toMatchObject({ is: 'ok' });
+  });
+
   it('comes once', () => {
     const twice = watched().cut('lamp').deliver('watcher', 'lamp', 1).deliver('watcher', 'lamp', 1, { packetId: 7 });
     expect(broken(twice.verdict())).toEqual({ duplicated: 1 });

@@ -18,7 +18,7 @@ type State =
   | { readonly is: 'asked' }
   | { readonly is: 'armed' }
   | { readonly is: 'waiting'; readonly dueMs: Span }
-  | { readonly is: 'due' }
+  | { readonly is: 'due'; readonly sinceMs: number }
   | { readonly is: 'taken back' }
   | { readonly is: 'open' };
 
@@ -27,7 +27,8 @@ interface Will {
   readonly message: number;
   readonly delaySeconds: number;
   state: State;
-  hasCome: boolean;
+  /** When it was delivered for the first time. */
+  cameMs: number | undefined;
 }
 
 interface Waiting extends Will {
@@ -47,20 +48,25 @@ export class Wills {
   readonly #messages: Messages;
   readonly #findings: Findings;
   readonly #slackMs: number;
+  readonly #lateMs: number;
   readonly #byMessage = new Map<number, Will>();
   /** Those that are not decided; the last one is that of the Client's latest CONNECT. */
   readonly #undecided = new Map<string, Will[]>();
 
-  /** @param slackMs how far the server's noticing and its clock may be off */
-  constructor(messages: Messages, findings: Findings, slackMs: number) {
+  /**
+   * @param slackMs how far the server's noticing and its clock may be off
+   * @param lateMs how long after it was due the first one may be told of it
+   */
+  constructor(messages: Messages, findings: Findings, { slackMs, lateMs }: { slackMs: number; lateMs: number }) {
     this.#messages = messages;
     this.#findings = findings;
     this.#slackMs = slackMs;
+    this.#lateMs = lateMs;
   }
 
   /** A CONNECT carries it. */
   ask(client: string, message: number, delaySeconds: number): void {
-    const will: Will = { client, message, delaySeconds, state: { is: 'asked' }, hasCome: false };
+    const will: Will = { client, message, delaySeconds, state: { is: 'asked' }, cameMs: undefined };
     this.#byMessage.set(message, will);
     const undecided = this.#undecided.get(client)?.filter(({ state }) => state.is === 'waiting') ?? [];
     this.#undecided.set(client, [...undecided, will]);
@@ -69,7 +75,8 @@ export class Wills {
   /** A CONNECT is sent: it may end the wait of a Will Message, and may not arrive. */
   connecting(client: string, nowMs: number): void {
     for (const will of this.#waitingOf(client)) {
-      if (nowMs > will.state.dueMs.toMs + this.#slackMs) become(will, { is: 'due' });
+      const { toMs } = will.state.dueMs;
+      if (nowMs > toMs + this.#slackMs) become(will, { is: 'due', sinceMs: toMs });
     }
   }
 
@@ -78,7 +85,7 @@ export class Wills {
     for (const will of this.#waitingOf(client)) {
       const isInTime = nowMs < will.state.dueMs.fromMs - this.#slackMs;
       // A Session that is not resumed has ended, and that ends the delay [MQTT-3.1.3-9].
-      if (sessionPresent === false) become(will, { is: 'due' });
+      if (sessionPresent === false) become(will, { is: 'due', sinceMs: nowMs });
       else become(will, { is: sessionPresent && isInTime ? 'taken back' : 'open' });
     }
     const own = this.#ownOf(client);
@@ -99,7 +106,7 @@ export class Wills {
     const delaySeconds = Math.min(own.delaySeconds, sessionExpirySeconds);
     if (takenBack === undefined) own.state = { is: 'open' };
     else if (takenBack) own.state = { is: 'taken back' };
-    else if (delaySeconds === 0) own.state = { is: 'due' };
+    else if (delaySeconds === 0) own.state = { is: 'due', sinceMs: toMs };
     else {
       const delayMs = delaySeconds * 1000;
       own.state = { is: 'waiting', dueMs: { fromMs: fromMs + delayMs, toMs: toMs + delayMs } };
@@ -107,9 +114,9 @@ export class Wills {
   }
 
   /** It was delivered to somebody. */
-  came(message: number): void {
+  came(message: number, nowMs: number): void {
     const will = this.#byMessage.get(message);
-    if (will !== undefined) will.hasCome = true;
+    if (will !== undefined) will.cameMs ??= nowMs;
   }
 
   /** How many deliveries must still come, at QoS 1 and 2 and to Clients that are connected. */
@@ -125,10 +132,13 @@ export class Wills {
     const shortcomings: string[] = [];
     for (const will of this.#byMessage.values()) {
       if (will.state.is === 'waiting' && nowMs > will.state.dueMs.toMs + this.#slackMs) {
-        will.state = { is: 'due' };
+        will.state = { is: 'due', sinceMs: will.state.dueMs.toMs };
       }
       if (will.state.is === 'due') counts.wills++;
-      if (!will.hasCome) continue;
+      if (will.cameMs === undefined) continue;
+      if (will.state.is === 'due' && will.cameMs > will.state.sinceMs + this.#lateMs) {
+        this.#cameWrongly(will, nowMs, `${Math.round(will.cameMs - will.state.sinceMs)} ms after it was due`);
+      }
       if (will.state.is === 'armed') this.#cameWrongly(will, nowMs, 'published, while its Client is connected');
       if (will.state.is === 'taken back') this.#cameWrongly(will, nowMs, 'published, though it was taken back');
     }

@@ -10,7 +10,6 @@ import {
   Decoder,
   encode,
   type Packet,
-  type ProtocolVersion,
   type QoS,
   ReasonCode,
   Slab,
@@ -22,24 +21,9 @@ import type { History } from '../history/history.ts';
 import { encodePayload } from '../history/payload.ts';
 import { soonMs, within } from '../support/deadline.ts';
 import { openWire, type Wire } from '../support/wire.ts';
+import type { LoadClientOptions } from './load-client-options.ts';
 import { Receiver, type ReceiverSurroundings } from './receiver.ts';
 import { type Making, Sender, type SenderSurroundings } from './sender.ts';
-
-/** What a Client is. */
-export interface LoadClientOptions {
-  readonly url: string;
-  readonly history: History;
-  readonly clientId: string;
-  readonly version: ProtocolVersion;
-  /** Whether its Session outlives its Network Connections; if not, each CONNECT is a Clean Start. */
-  readonly isPersistent: boolean;
-  /** Messages at QoS 1 and 2 that it takes at a time, if it can say so. */
-  readonly receiveMaximum: number;
-  /** Messages that it sends without an answer. */
-  readonly sendMaximum: number;
-  /** Aliases that the server may use, if its version has them. */
-  readonly topicAliasMaximum: number;
-}
 
 /** One Topic Filter to subscribe to. */
 export interface Wanted {
@@ -63,6 +47,7 @@ export class LoadClient {
   readonly #history: History;
   readonly #around: SenderSurroundings & ReceiverSurroundings;
   readonly #sender: Sender;
+  readonly #answerMs: number;
   /** Of this Network Connection. */
   #receiver: Receiver;
   #wire: Wire | undefined;
@@ -74,8 +59,8 @@ export class LoadClient {
   #isLeaving = false;
   /** Pings on their way, with the last message sent before each. */
   #pings: { readonly n: number; readonly resolve: () => void }[] = [];
-  /** Called with the answers to SUBSCRIBE and UNSUBSCRIBE. */
-  readonly #requests = new Map<number, (reasonCodes: readonly ReasonCode[]) => void>();
+  /** Called with the answers to SUBSCRIBE and UNSUBSCRIBE; with undefined if there will be none. */
+  readonly #requests = new Map<number, (reasonCodes: readonly ReasonCode[] | undefined) => void>();
   #packetsUntilCut = Number.POSITIVE_INFINITY;
   /** Called when there is a CONNACK, or will be none. */
   #connectEnded: () => void = () => {};
@@ -85,6 +70,7 @@ export class LoadClient {
     this.#options = options;
     this.#history = options.history;
     this.clientId = options.clientId;
+    this.#answerMs = options.answerMs ?? patienceMs;
     this.isPersistent = options.isPersistent;
     this.#around = {
       ...options,
@@ -104,6 +90,11 @@ export class LoadClient {
     return this.#isConnected;
   }
 
+  /** Resolves when the latest Network Connection is closed. */
+  get closed(): Promise<void> {
+    return this.#closed;
+  }
+
   /** Messages at QoS 1 and 2 that wait for an answer. */
   get unanswered(): number {
     return this.#sender.unanswered;
@@ -119,22 +110,24 @@ export class LoadClient {
     const roomy = new Promise<void>((resolve) => this.#roomy.push(resolve));
     if (this.#sender.isBlind) this.#ping(() => {});
     this.#flush();
-    await within(patienceMs, `${this.clientId} to be answered`, roomy);
+    await within(this.#answerMs, `${this.clientId} to be answered`, roomy);
   }
 
   /**
    * Connects, unless it is cut off meanwhile. A Network Connection that there is gets its Session taken over, and must
    * then be closed by the server.
+   *
+   * @param plan the Will Message, if there is one, made up when the CONNECT is about to be sent
    */
-  async connect(will?: PlannedWill): Promise<void> {
-    const { url, version, isPersistent, history } = this.#options;
+  async connect(plan?: PlannedWill | (() => PlannedWill)): Promise<void> {
+    const { url, version, isPersistent, history, connectMs = patienceMs } = this.#options;
     const decoder = new Decoder({ from: 'server', maximumPacketSize: 268_435_460, protocolVersion: version });
     let tellClosed = (): void => {};
     const closed = new Promise<void>((resolve) => {
       tellClosed = resolve;
     });
     let wire: Wire | undefined;
-    wire = await openWire(url, {
+    wire = await openWire(typeof url === 'string' ? url : url(), {
       data: (chunk) => {
         if (wire !== undefined && wire === this.#wire) this.#receive(decoder, chunk);
       },
@@ -150,39 +143,54 @@ export class LoadClient {
     this.#decoder = decoder;
     this.#closed = closed;
     const sessionExpirySeconds = isPersistent ? 0xffff_ffff : 0;
+    const will = typeof plan === 'function' ? plan() : plan;
     const about = { client: this.clientId, cleanStart: !isPersistent, sessionExpirySeconds };
     history.record({ is: 'connecting', ...about, ...(will === undefined ? {} : { will }) });
     const ended = new Promise<void>((resolve) => {
       this.#connectEnded = resolve;
     });
     this.#sendConnect(sessionExpirySeconds, will);
-    await within(patienceMs, `CONNACK for ${this.clientId}`, ended);
-    if (takenOver !== undefined) await within(patienceMs, `${this.clientId} to be taken over`, takenOver);
+    await within(connectMs, `CONNACK for ${this.clientId}`, ended);
+    // A CONNECT that came to nothing has taken over nothing.
+    if (takenOver === undefined || !this.#isConnected) return;
+    try {
+      await within(this.#answerMs, `${this.clientId} to be taken over`, takenOver);
+    } catch (error) {
+      this.#around.problem('its connection before was not closed when it was taken over');
+      throw error;
+    }
   }
 
-  /** Subscribes, and waits for the SUBACK. */
-  subscribe(wanted: readonly Wanted[]): Promise<void> {
+  /**
+   * Subscribes, and waits for the SUBACK, or the end of the Network Connection.
+   *
+   * @returns whether all of it was granted
+   */
+  async subscribe(wanted: readonly Wanted[]): Promise<boolean> {
+    let isGranted = false;
     const client = this.clientId;
     for (const each of wanted) this.#history.record({ is: 'subscribing', client, ...each, ...plainOptions });
     const packetId = this.#sender.nextPacketId();
     const subscriptions = wanted.map((each) => ({ ...each, ...plainOptions, retainHandling: 0 as const }));
-    return this.#request({ type: 'subscribe', packetId, subscriptions, properties: undefined }, (reasonCodes) => {
+    await this.#request({ type: 'subscribe', packetId, subscriptions, properties: undefined }, (reasonCodes) => {
+      isGranted = reasonCodes.every((granted) => granted <= 2);
       for (const [i, { topicFilter }] of wanted.entries()) {
         const granted = reasonCodes[i] ?? ReasonCode.unspecifiedError;
         const qos = granted > 2 ? undefined : (granted as QoS);
         this.#history.record({ is: 'subscribed', client, topicFilter, qos });
       }
     });
+    return isGranted;
   }
 
-  /** Unsubscribes, and waits for the UNSUBACK. */
+  /** Unsubscribes, and waits for the UNSUBACK, or the end of the Network Connection. */
   unsubscribe(topicFilter: string): Promise<void> {
     const client = this.clientId;
     this.#history.record({ is: 'unsubscribing', client, topicFilter });
     const packetId = this.#sender.nextPacketId();
     const topicFilters = [topicFilter];
-    return this.#request({ type: 'unsubscribe', packetId, topicFilters, properties: undefined }, () => {
-      this.#history.record({ is: 'unsubscribed', client, topicFilter });
+    return this.#request({ type: 'unsubscribe', packetId, topicFilters, properties: undefined }, ([reasonCode = 0]) => {
+      if (reasonCode < 0x80) this.#history.record({ is: 'unsubscribed', client, topicFilter });
     });
   }
 
@@ -205,7 +213,7 @@ export class LoadClient {
   async ping(): Promise<void> {
     const answered = new Promise<void>((resolve) => this.#ping(resolve));
     this.#flush();
-    await within(patienceMs, `PINGRESP for ${this.clientId}`, answered);
+    await within(this.#answerMs, `PINGRESP for ${this.clientId}`, answered);
   }
 
   /** Reads nothing until {@link readAgain}: what the server sends piles up. */
@@ -237,7 +245,7 @@ export class LoadClient {
     const closed = this.#closed;
     this.#send({ type: 'disconnect', reasonCode: ReasonCode.normalDisconnection, properties: undefined });
     this.#flush();
-    await within(patienceMs, `${this.clientId} to be closed`, closed);
+    await within(this.#answerMs, `${this.clientId} to be closed`, closed);
   }
 
   // What comes -------------------------------------------------------------------------------------------------------
@@ -283,6 +291,9 @@ export class LoadClient {
       case 'connack':
         this.#takeConnack(packet);
         return;
+      case 'disconnect':
+        if (this.#options.isForgiving !== true) this.#around.problem(`disconnect ${packet.reasonCode} came`);
+        return;
       default:
         this.#around.problem(`${packet.type} ${'reasonCode' in packet ? packet.reasonCode : ''} came`);
     }
@@ -290,7 +301,7 @@ export class LoadClient {
 
   #takeConnack(connack: Connack): void {
     if (connack.reasonCode !== ReasonCode.success) {
-      this.#around.problem(`refused with ${connack.reasonCode}`);
+      if (this.#options.isForgiving !== true) this.#around.problem(`refused with ${connack.reasonCode}`);
       return;
     }
     const sessionPresent = this.#saysSessionPresent ? connack.sessionPresent : undefined;
@@ -332,13 +343,13 @@ export class LoadClient {
   ): Promise<void> {
     const answer = new Promise<void>((resolve) => {
       this.#requests.set(packet.packetId, (reasonCodes) => {
-        answered(reasonCodes);
+        if (reasonCodes !== undefined) answered(reasonCodes);
         resolve();
       });
     });
     this.#send(packet);
     this.#flush();
-    await within(patienceMs, `the answer to ${packet.type.toUpperCase()} of ${this.clientId}`, answer);
+    await within(this.#answerMs, `the answer to ${packet.type.toUpperCase()} of ${this.clientId}`, answer);
   }
 
   #ping(resolve: () => void): void {
@@ -368,8 +379,9 @@ export class LoadClient {
 
   /** The server closed. */
   #lost(): void {
-    if (!this.#isLeaving) this.#around.problem('closed by the server');
-    this.#end(this.#isLeaving);
+    if (!this.#isLeaving && this.#options.isForgiving !== true) this.#around.problem('closed by the server');
+    // A server that dies may have closed for that alone.
+    this.#end(this.#isLeaving && this.#options.isForgiving !== true);
   }
 
   #end(orderly: boolean): void {
@@ -389,6 +401,7 @@ export class LoadClient {
     this.#isLeaving = false;
     this.#packetsUntilCut = Number.POSITIVE_INFINITY;
     this.#pings = [];
+    for (const over of this.#requests.values()) over(undefined);
     this.#requests.clear();
     this.#dropUnsent();
     this.#connectEnded();

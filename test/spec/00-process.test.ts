@@ -54,9 +54,15 @@ describe.concurrent('skein start', () => {
 });
 
 describe.concurrent('a setting that cannot be', () => {
+  const redis = ['--store', 'redis://127.0.0.1:6379'];
   it.each([
     ['a flag that does not exist', ['--lissten', 'mqtt://127.0.0.1:0'], /--lissten.*--listen/],
     ['a number out of range', ['--limits-receive-maximum', '65536'], /receiveMaximum.*65536.*65535/i],
+    ['a store that is not there', ['--store', 'redis://127.0.0.1:1'], /store: .*127\.0\.0\.1:1 cannot be reached/],
+    ['a store that will come', ['--store', 'file:./data'], /store: file:\.\/data.*not built yet.*memory:.*redis:/],
+    ['a way to peers that nobody knows', [...redis, '--peer', '0.0.0.0:0'], /peer: 0\.0\.0\.0:0 .*--advertise/],
+    ['an open way to peers', [...redis, '--peer', '192.0.2.1:7470'], /peer: 192\.0\.2\.1:7470 .*--insecure-peers/],
+    ['peers on a store for one', ['--peer', '127.0.0.1:7470'], /peer: 127\.0\.0\.1:7470 .*alone.*redis:/],
     ['an open door, unasked for', ['--listen', 'mqtt://0.0.0.0:0'], /listen.*0\.0\.0\.0.*--allow-anonymous/],
   ])('ends with 78, and names key, value and what is allowed: %s', async (_, args, message) => {
     await using skein = runSkein(['start', '--admin', '127.0.0.1:0', ...args]);

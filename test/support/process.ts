@@ -3,6 +3,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { until, within } from './deadline.ts';
+import { endWithUs } from './end-with-us.ts';
 
 /** How long a process may take to say or do something, on a machine that is busy with other tests. Milliseconds. */
 export const processMs = 30_000;
@@ -35,6 +36,7 @@ export function runSkein(args: readonly string[], environment: Readonly<Record<s
     env: { ...Object.fromEntries(inherited), ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  endWithUs(child);
   return new SkeinProcess(child);
 }
 
