@@ -110,6 +110,26 @@ describe('a door', () => {
   });
 });
 
+describe('a node that finds out that it must close by what comes from a peer', () => {
+  it('does not take it', async () => {
+    const bound = leave(await bindPeers({ host: '127.0.0.1', port: 0, onEvent: () => undefined }));
+    const self = memberOf('b', bound.port);
+    let isOver = false;
+    const peers = bound.peers({ self, clock: systemClock, alive: () => isOver && void peers.close() });
+    const inbox = inboxOf();
+    peers.start(inbox);
+    const a = await node('a');
+    a.peers.meet([self]);
+    expect(await a.peers.deliver(self.node, [deliveryOf('1')])).toBe(true);
+    isOver = true;
+    const second = a.peers.deliver(self.node, [deliveryOf('2')]);
+    await until(() => a.events.some(({ is }) => is === 'broken'));
+    a.peers.meet([]);
+    expect(await second).toBe(false);
+    expect(inbox.said.filter((said) => said.includes('2'))).toEqual([]);
+  });
+});
+
 describe('who is let in', () => {
   it('nobody who is not let in within seconds, whatever he goes on sending', async () => {
     const a = await node('a');

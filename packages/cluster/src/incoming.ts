@@ -32,6 +32,7 @@ export interface IncomingOptions {
   readonly clock: Pick<Clock, 'endOfTurn'>;
   readonly inbox: PeerInbox;
   readonly topics: TopicTable | undefined;
+  readonly alive: (() => void) | undefined;
   readonly onEvent: (event: PeersEvent) => void;
 }
 
@@ -71,7 +72,7 @@ export class Incoming {
   receive(node: string, stream: ServerStream): void {
     const sender = this.#sender(node);
     if (this.#isEnded || sender.isGone) return refuse(stream, gone);
-    const { clock, inbox, topics, onEvent } = this.#options;
+    const { clock, inbox, topics, alive, onEvent } = this.#options;
     if (sender.stream !== undefined) this.#ended(sender, sender.stream, replaced);
     sender.stream = stream;
     const reader = new FrameReader(inbox, topics);
@@ -85,7 +86,8 @@ export class Incoming {
       isDraining = !stream.write({ taken: acknowledged });
     };
     stream.on('data', (batch: Batch) => {
-      if (sender.stream !== stream) return;
+      alive?.();
+      if (sender.stream !== stream || this.#isEnded) return;
       try {
         reader.read(batch, sender);
       } catch (error) {

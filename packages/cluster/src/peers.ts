@@ -15,6 +15,8 @@ export interface PeersOptions {
   readonly clock: Clock;
   /** Where Topic Names are looked up, best the one that Clients' packets are read with. */
   readonly topics?: TopicTable | undefined;
+  /** Called before anything that comes from a peer is looked at: it may find that this node must close. */
+  readonly alive?: (() => void) | undefined;
   /** Bytes that may wait for a peer, 8 MiB by default; beyond it QoS 0 messages and pushes are dropped. */
   readonly unsentMaxBytes?: number | undefined;
 }
@@ -43,9 +45,9 @@ export class GrpcPeers implements Peers {
 
   /** @inheritdoc */
   start(inbox: PeerInbox): void {
-    const { clock, topics } = this.#options;
+    const { clock, topics, alive } = this.#options;
     this.#inbox = inbox;
-    this.#incoming = new Incoming({ clock, inbox, topics, onEvent: this.#onEvent });
+    this.#incoming = new Incoming({ clock, inbox, topics, alive, onEvent: this.#onEvent });
   }
 
   /** @inheritdoc */

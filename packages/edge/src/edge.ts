@@ -118,7 +118,14 @@ class Node implements Edge {
     this.#turn = isShared(config.store) ? new Turn(() => this.#lives.look()) : new Turn();
     this.#clock = new SystemClock(this.#turn);
     this.#traffics = config.listen.map((url) => new Traffic(url));
-    const around = { config, log, clock: this.#clock, random: new SystemRandom(), topics: this.#topics };
+    const around = {
+      config,
+      log,
+      clock: this.#clock,
+      random: new SystemRandom(),
+      topics: this.#topics,
+      alive: () => this.#lives.look(),
+    };
     this.#lives = new Lives({
       nodeId: config.nodeId,
       log,

@@ -21,6 +21,8 @@ export interface EngineSurroundings {
   readonly clock: Clock;
   readonly random: Random;
   readonly topics: TopicTable;
+  /** Says that the event loop is alive, before anything that came over the network is looked at. */
+  readonly alive: () => void;
   /** Where peers are listened for, and what they are told; undefined for a node that is alone. */
   readonly meeting: Meeting | undefined;
   /** This life is over, from now on. Called in the middle of anything, at most once. */
@@ -55,7 +57,7 @@ export class Engine {
   }
 
   private constructor(around: EngineSurroundings, store: OpenedStore) {
-    const { config, log, clock, random, topics, meeting } = around;
+    const { config, log, clock, random, topics, alive, meeting } = around;
     const hex = (bytes: number): string => Buffer.from(random.bytes(bytes)).toString('hex');
     this.#store = store;
     this.node = meeting === undefined ? config.nodeId : `${config.nodeId}:${hex(nonceBytes)}`;
@@ -78,7 +80,7 @@ export class Engine {
         random,
         observer: this.#observer(logFacts(log, this.node)),
         nodeId: this.node,
-        cluster: meeting && { self, peers: meeting.bound.peers({ self, clock, topics }), fenced },
+        cluster: meeting && { self, peers: meeting.bound.peers({ self, clock, topics, alive }), fenced },
       },
       config.limits,
     );

@@ -10,7 +10,7 @@
 // watches: every so often it counts how many reads one round of the loop holds, and changes over while they are many.
 //
 // Whoever has to know how long the loop stood still is asked before each read is looked at, since the process may be
-// stopped between two of them, and before anything is written.
+// stopped between two of them, and before anything is worked off. Not in the middle of it: he may end what is at work.
 
 /** What can be flushed at the end of the turn: it collects, then writes once. */
 export interface Flushable {
@@ -66,8 +66,6 @@ export class Turn {
 
   /** Flushes `flushable` at the end of this turn. Whoever calls it twice is flushed twice. */
   flushLater(flushable: Flushable): void {
-    // Much that is to be sent does not wait for the end of the turn.
-    if (this.#dirty.length === 0) this.#alive?.();
     this.#dirty.push(flushable);
     this.#arm();
   }

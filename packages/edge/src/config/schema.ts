@@ -164,6 +164,12 @@ const limits = z.strictObject({
     600_000,
     'How long a call to the store may take, in milliseconds.',
   ),
+  gatherMs: whole(
+    1,
+    0,
+    100,
+    'How long QoS 1 and 2 publishes that follow others closely are gathered before they are stored, in milliseconds.',
+  ),
   storeAwayCloseSeconds: whole(
     defaultLimits.storeAwayCloseSeconds,
     1,
