@@ -63,6 +63,29 @@ describe('[MQTT-3.1.4-3] a CONNECT while another one of the same Client Identifi
   });
 });
 
+describe('a kick from another node', () => {
+  it('that overtakes the answer to our own acquire ends the Client all the same [MQTT-3.1.4-3]', async () => {
+    const trial = await BrokerTrial.start();
+    const calls = trial.holdCalls('sessions.acquire');
+    const lamp = trial.open();
+    await lamp.send(connectPacket('lamp', { sessionExpirySeconds: 0 }));
+    calls[0]?.do();
+    const { claim } = await trial.behind.sessions.acquire(acquireOf('lamp', { owner: 'elsewhere:1' }));
+    trial.broker.kicked(claim);
+    calls[0]?.answer();
+    await trial.clock.settle();
+    expect(lamp.outlet.said()).toEqual(['connack', 'disconnect 0x8e']);
+    expect(trial.broker.gauges().connected).toBe(0);
+  });
+
+  it('of an earlier connection ends nobody', async () => {
+    const trial = await BrokerTrial.start();
+    const lamp = await trial.connect('lamp');
+    trial.broker.kicked({ clientId: 'lamp', epoch: 1 });
+    expect(await lamp.send({ type: 'pingreq' })).toEqual(['pingresp']);
+  });
+});
+
 describe('a CONNECT that has to wait', () => {
   it('keeps its Will and its password, though the bytes it came in are used again', async () => {
     const trial = await BrokerTrial.start();

@@ -41,6 +41,9 @@ import type { SubscribeSurroundings } from './subscribe.ts';
 import { Sweeper } from './sweeper.ts';
 import { publishWills } from './will.ts';
 
+/** Kicks remembered for acquires under way: forgotten ones are made up for by the lookout. */
+const kickedMax = 1024;
+
 /** An MQTT server without its sockets. */
 export class Broker {
   readonly ports: BrokerPorts;
@@ -59,6 +62,9 @@ export class Broker {
   /** Undefined for a node that is alone, as is what it says to others. */
   readonly membership: Membership | undefined;
   readonly #marks: Marks | undefined;
+  readonly #willsUnderWay = new Set<string>();
+  /** Epochs of other nodes' connections that acquired what this node is acquiring or releasing at the time. */
+  readonly #kicked = new Map<string, number>();
   #isFenced = false;
   #isHalted = false;
   /** The wall clock, bound, for those who need it rarely. */
@@ -109,6 +115,7 @@ export class Broker {
       drops,
       counters,
       persistence,
+      gatherMs: limits.gatherMs,
       uidPrefix: `${Array.from(ports.random.bytes(6), (byte) => byte.toString(36)).join('')}-`,
       elsewhere: this.membership && ports.cluster && { peers: ports.cluster.peers, membership: this.membership },
     });
@@ -201,6 +208,7 @@ export class Broker {
     this.ports.observer.observe({ is: 'fenced', why });
     this.persistence.stop();
     for (const client of [...this.#clients]) client.fence();
+    this.ports.cluster?.peers.meet([]); // what waits for others is not said any more
     void this.halt();
     this.ports.cluster?.fenced(why);
   }
@@ -259,6 +267,20 @@ export class Broker {
     this.ports.cluster?.peers.kick(previousOwner, claim.clientId, claim.epoch);
   }
 
+  /** Another node has acquired a Session. Its word may be here before the store's answer to an acquire of our own. */
+  kicked(by: Pick<Claim, 'clientId' | 'epoch'>): void {
+    if (this.#kicked.size >= kickedMax) this.#kicked.clear(); // those that nobody has asked for any more
+    if (this.ownership.isBusy(by.clientId)) this.#kicked.set(by.clientId, by.epoch);
+    this.supersede(by);
+  }
+
+  /** Whether another node has acquired a Session since. Asked once, when the answer to an acquire is here. */
+  isLost({ clientId, epoch }: Claim): boolean {
+    const kickedBy = this.#kicked.get(clientId);
+    this.#kicked.delete(clientId);
+    return kickedBy !== undefined && kickedBy > epoch;
+  }
+
   /** The Session of a Client connected here. */
   sessionOf(clientId: string): Session | undefined {
     return this.#connected.get(clientId)?.session;
@@ -274,7 +296,8 @@ export class Broker {
   publishWills(due: readonly DueWill[]): void {
     const { lane, counters, persistence } = this;
     const { wills, clock, authorizer, observer } = this.ports;
-    publishWills({ wills, lane, clock, authorizer, counters, observer, persistence }, due);
+    const underWay = this.#willsUnderWay;
+    publishWills({ wills, lane, clock, authorizer, counters, observer, persistence, underWay }, due);
   }
 
   /** Clients that have publishes waiting for the store. */

@@ -165,8 +165,10 @@ export class Client {
     }
     broker.kick(acquired);
     broker.publishWills(acquired.wills);
+    const isLost = broker.isLost(acquired.claim);
     if ((this.#phase.is as Phase['is']) === 'connecting') {
       this.#accept(packet, terms, acquired);
+      if (isLost) this.takenOver();
       return;
     }
     // The connection went away meanwhile. It was never accepted, so its Will does not count; but whoever had the

@@ -13,7 +13,7 @@ import type { PeerMessage, Peers } from './peer-ports.ts';
 import type { Persistence } from './persist.ts';
 import { type EnqueueOutcome, mark, type Owner, type QueueEntry, type Routes } from './ports.ts';
 import { RecentUids } from './recent-uids.ts';
-import type { Match, StoredTarget } from './router.ts';
+import type { Match, StoredTarget, VersionedSessionRoute } from './router.ts';
 import type { Session } from './session/session.ts';
 
 /** What handing messages over takes. */
@@ -37,6 +37,8 @@ export type Outcomes = readonly EnqueueOutcome[] | undefined;
 export class Distribution {
   readonly #around: DistributionSurroundings;
   readonly #handedOver = new RecentUids();
+  /** Routes whose Sessions, or whose Subscriptions, are gone. */
+  readonly #unwanted = new Set<VersionedSessionRoute>();
 
   constructor(surroundings: DistributionSurroundings) {
     this.#around = surroundings;
@@ -48,11 +50,6 @@ export class Distribution {
     if (this.#handedOver.has(uid)) return false;
     this.#handedOver.add(uid);
     return true;
-  }
-
-  /** Whether this node has had a message. */
-  hasHad(uid: string | undefined): boolean {
-    return uid !== undefined && this.#handedOver.has(uid);
   }
 
   /** Hands a QoS 0 message to every connected Client that matches, here and elsewhere. */
@@ -93,13 +90,14 @@ export class Distribution {
    */
   qos12({ isRefusable, uid }: Incoming, message: Message, match: Match, outcomes: Outcomes): ReasonCode {
     if (outcomes === undefined) return ReasonCode.quotaExceeded;
-    if (isRefusable && this.#around.refuseWhenFull && match.volatile.some(({ session }) => session.isFull(message))) {
-      return ReasonCode.quotaExceeded;
-    }
-    let reached = this.isNew(uid) ? this.volatileHere(message, match) : 1;
+    let reached = 0;
     for (const [i, outcome] of outcomes.entries()) {
       if (this.#stored(message, match.stored[i] as StoredTarget, outcome)) reached++;
     }
+    if (isRefusable && this.#around.refuseWhenFull && match.volatile.some(({ session }) => session.isFull(message))) {
+      return ReasonCode.quotaExceeded;
+    }
+    reached += this.isNew(uid) ? this.volatileHere(message, match) : 1;
     for (const { marks } of match.nodes) if ((marks & mark.volatile) !== 0) reached++;
     return this.#answer(message, reached);
   }
@@ -111,7 +109,8 @@ export class Distribution {
       const copy = target.session.clientId === message.publisherId ? target.own : target;
       if (copy === undefined) continue; // [MQTT-3.8.3-3]
       reached++;
-      if (target.session.deliver(message, copy)) this.#around.counters.queued++;
+      if (target.session.closed) this.#around.drops.add(target.session.clientId, 'session_ended');
+      else if (target.session.deliver(message, copy)) this.#around.counters.queued++;
     }
     return reached;
   }
@@ -124,7 +123,7 @@ export class Distribution {
 
   /** @returns whether the message had a subscriber there */
   #stored(message: Message, target: StoredTarget, outcome: EnqueueOutcome): boolean {
-    const { drops, counters, routes, persistence } = this.#around;
+    const { drops, counters } = this.#around;
     switch (outcome.is) {
       case 'queued':
         counters.queued++;
@@ -149,10 +148,18 @@ export class Distribution {
         return false;
       case 'no_session':
       case 'no_subscription':
-        // A hint that no longer holds goes, unless it has been put anew since [rule: Marks].
-        routes.removeIf(target.routes).catch((error: unknown) => persistence.failed('remove_route', error));
+        for (const route of target.routes) this.#unwanted.add(route);
         return false;
     }
+  }
+
+  /** Hints that no longer hold go, unless they have been put anew since [rule: Marks]: once for each batch. */
+  removeUnwanted(): void {
+    if (this.#unwanted.size === 0) return;
+    const { routes, persistence } = this.#around;
+    const unwanted = [...this.#unwanted];
+    this.#unwanted.clear();
+    routes.removeIf(unwanted).catch((error: unknown) => persistence.failed('remove_route', error));
   }
 
   /** rule: Push. Passes on what was stored to whoever the store named as the owner. */

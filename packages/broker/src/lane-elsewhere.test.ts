@@ -68,6 +68,7 @@ class Trial {
       drops,
       counters,
       persistence,
+      gatherMs: 0,
       uidPrefix: 'u',
       elsewhere: { peers: peers as Peers, membership: membership as Membership },
     });

@@ -76,6 +76,33 @@ describe('the way of a message through the lane', () => {
     expect(finished).toEqual(['1', '2', '3']);
   });
 
+  it('does not put an old retained message back that another node has published under its uid [rule: QoS 2]', async () => {
+    const trial = await LaneTrial.open();
+    const offline = messageOn('lamp', 'offline', { retain: true });
+    await trial.behind.retained.set([{ message: offline, uid: 'will' }]);
+    trial.push(messageOn('lamp', 'online', { retain: true }));
+    trial.push(offline, { uid: 'will' });
+    await trial.around.clock.settle();
+    for await (const page of trial.behind.retained.match('lamp')) expect(page.map(textOf)).toEqual(['online']);
+    expect(await trial.behind.retained.count()).toBe(1);
+  });
+
+  it('leaves the last of several retained messages in place when nobody knows whether they were stored', async () => {
+    const trial = await LaneTrial.open();
+    let lost = 0;
+    trial.meet = (call) => {
+      call.do();
+      if (call.name === 'retained.set' && lost++ === 0) call.fail();
+      else call.answer();
+    };
+    trial.push(messageOn('lamp', 'online', { retain: true }));
+    trial.push(messageOn('lamp', 'offline', { retain: true }), { uid: 'will' });
+    await trial.around.clock.advance(10_000);
+    expect(lost).toBe(2);
+    for await (const page of trial.behind.retained.match('lamp')) expect(page.map(textOf)).toEqual(['offline']);
+    expect(await trial.behind.retained.count()).toBe(1);
+  });
+
   it('counts a QoS 0 message that could not be retained, and delivers it', async () => {
     const trial = await LaneTrial.open({ retainedMaxMessages: 0 });
     const got = trial.volatile('door', subscriptionTo('a'));
@@ -178,12 +205,64 @@ describe('rule: Read-index', () => {
     const pushed = trial.push(messageOn('a'));
     await trial.around.clock.settle();
     expect(pushed.reasonCode).toBe(ReasonCode.noMatchingSubscribers);
-    expect(removals).toHaveLength(2);
+    expect(removals).toHaveLength(1);
     await trial.behind.routes.put([{ topicFilter: 'a', clientId: 'lamp', generation: claim.generation }]);
     for (const removal of removals) removal.answer();
     await trial.around.clock.settle();
     expect(trial.router.match('a').stored.map(({ clientId }) => clientId)).toEqual(['lamp']);
     expect(trial.router.match('b').stored).toHaveLength(1);
+  });
+});
+
+describe('a batch that follows another', () => {
+  it('waits a moment for more, the first one does not', async () => {
+    const trial = await LaneTrial.open({ gatherMs: 5 });
+    await trial.stored('lamp', subscriptionTo('a'));
+    const held: PendingCall[] = [];
+    trial.meet = (call) => (call.name === 'queues.enqueue' ? held.push(call) : call.answer());
+    const pushed = [trial.push(messageOn('a', '1'))];
+    await trial.around.clock.settle();
+    expect(held).toHaveLength(1);
+    pushed.push(trial.push(messageOn('a', '2')));
+    held[0]?.answer();
+    await trial.around.clock.settle();
+    expect(held).toHaveLength(1);
+    pushed.push(trial.push(messageOn('a', '3')));
+    await trial.around.clock.advance(5);
+    expect(held).toHaveLength(2);
+    held[1]?.answer();
+    await trial.around.clock.settle();
+    expect(pushed.map(({ reasonCode }) => reasonCode)).toEqual([0, 0, 0]);
+    pushed.push(trial.push(messageOn('a', '4')));
+    await trial.around.clock.settle();
+    expect(held).toHaveLength(3);
+  });
+});
+
+describe('a store that refuses something for certain', () => {
+  it('costs the message that it refuses, and no other, nor the process', async () => {
+    const trial = await LaneTrial.open();
+    const claim = await trial.stored('lamp', subscriptionTo('#'));
+    const isPoisonous = ({ args: [sets] }: PendingCall): boolean => JSON.stringify(sets).includes('"poison"');
+    trial.meet = (call) =>
+      call.name === 'retained.set' && isPoisonous(call) ? call.fail(new TypeError('wrong')) : call.answer();
+    const message = (topic: string, qos: 0 | 1 = 1): Message => messageOn(topic, topic, { retain: true, qos });
+    const pushed = ['a', 'poison', 'b'].map((topic) => trial.push(message(topic)));
+    const zero = trial.push(message('poison', 0));
+    const last = trial.push(message('c'));
+    for (let steps = 0; last.reasonCode === undefined && steps < 20; steps++) await trial.around.clock.settle();
+    const { success, implementationSpecificError } = ReasonCode;
+    expect([...pushed, last].map(({ reasonCode }) => reasonCode)).toEqual([
+      success,
+      implementationSpecificError,
+      success,
+      success,
+    ]);
+    expect(zero.reasonCode).toBeLessThan(0x80);
+    expect(await trial.queueOf(claim)).toEqual(['a', 'b', 'c']);
+    expect(trial.around.dropped).toMatchObject({ store_refused: 1 });
+    expect(trial.around.counters.retainedNotStored).toBe(1);
+    expect(trial.around.observer.of('internal_error')).toHaveLength(2);
   });
 });
 

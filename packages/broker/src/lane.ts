@@ -18,7 +18,7 @@ import type { Message } from './message.ts';
 import type { Counters } from './observer.ts';
 import type { Peers } from './peer-ports.ts';
 import { type Persistence, persist } from './persist.ts';
-import type { Clock, Enqueue, Ingress, Store } from './ports.ts';
+import { type Clock, type Enqueue, type Ingress, type RetainedSet, type Store, StoreUnavailable } from './ports.ts';
 import type { Match, Router } from './router.ts';
 
 /** A message on its way, and who is told when it has arrived. */
@@ -46,6 +46,8 @@ export interface LaneSurroundings {
   readonly drops: Drops;
   readonly counters: Counters;
   readonly persistence: Persistence;
+  /** How long a small batch that follows another waits for more, in milliseconds. */
+  readonly gatherMs: number;
   /** What the uids made here begin with: new with every start of a node. */
   readonly uidPrefix: string;
   /** The other nodes; undefined for a node that is alone. */
@@ -55,8 +57,18 @@ export interface LaneSurroundings {
 /** Of a message that no stored Session matches. */
 const nothing: Outcomes = [];
 
+/** So many messages are worth a batch of their own. */
+const gatheredEnough = 64;
 /** Messages in one batch. */
 const batchMax = 4096;
+
+/** What the store has said of a batch. */
+interface Prepared {
+  readonly fenced: ReadonlySet<Incoming> | undefined;
+  readonly matches: readonly (Match | undefined)[];
+  readonly enqueues: readonly Enqueue[];
+  readonly outcomes: readonly Outcomes[];
+}
 
 /** Carries messages from publishers to queues and Clients. */
 export class Lane {
@@ -69,6 +81,8 @@ export class Lane {
   #underWay: readonly Incoming[] = [];
   /** Deliveries that other nodes have not acknowledged. */
   readonly #elsewhere = new Set<Promise<void>>();
+  /** Uids of messages that need one only while they are retained, for as long as they are under way. */
+  readonly #retainedUids = new WeakMap<Incoming, string>();
   #uids = 0;
   #busy = false;
   #idle: (() => void)[] = [];
@@ -149,9 +163,18 @@ export class Lane {
       await this.#carry(batch);
       this.#underWay = [];
       this.#ahead = undefined;
+      await this.#gather();
     }
     this.#busy = false;
     for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  /** A batch costs much the same whatever it carries: a small one that follows another waits for more to come. */
+  async #gather(): Promise<void> {
+    const { gatherMs, clock } = this.#around;
+    const { length } = this.#gathered;
+    if (gatherMs === 0 || length === 0 || length >= gatheredEnough) return;
+    await new Promise<void>((resolve) => clock.after(gatherMs, resolve));
   }
 
   /** Only a broker that stops may leave its lane; whatever was under way is unanswered, and its publishers know. */
@@ -159,8 +182,44 @@ export class Lane {
     if (!this.#around.persistence.stopped) throw error;
   }
 
+  /**
+   * Carries a batch through. What the store refuses for certain, and would again, is found by halves: one message that
+   * cannot be stored costs nobody else anything, least of all the process.
+   */
   async #carry(batch: readonly Incoming[]): Promise<void> {
-    const { store, router, persistence, distribution } = this.#around;
+    const { persistence } = this.#around;
+    let prepared: Prepared;
+    try {
+      prepared = await this.#prepare(batch);
+    } catch (error) {
+      if (error instanceof StoreUnavailable || persistence.stopped) throw error;
+      if (batch.length === 1) {
+        this.#refuse(batch[0] as Incoming, error);
+        return;
+      }
+      const half = Math.ceil(batch.length / 2);
+      await this.#carry(batch.slice(0, half));
+      await this.#carry(batch.slice(half));
+      return;
+    }
+    this.#distribute(batch, prepared);
+  }
+
+  #refuse(incoming: Incoming, error: unknown): void {
+    const { persistence, drops } = this.#around;
+    if (this.#ahead?.has(incoming)) return;
+    persistence.observer.observe({ is: 'internal_error', where: 'lane', error });
+    if (isPassing(incoming)) {
+      this.#passBy(incoming);
+      return;
+    }
+    if (incoming.message !== undefined) drops.add(incoming.message.publisherId, 'store_refused');
+    incoming.finish(ReasonCode.implementationSpecificError);
+  }
+
+  /** All that is asked of the store before anybody gets anything. */
+  async #prepare(batch: readonly Incoming[]): Promise<Prepared> {
+    const { store, router, persistence } = this.#around;
     const fenced = await this.#note(batch);
     await this.#retain(batch, fenced);
     const version = await persist(persistence, 'version', () => store.routes.version());
@@ -176,7 +235,11 @@ export class Lane {
     }
     const outcomes =
       enqueues.length === 0 ? [] : await persist(persistence, 'enqueue', () => store.queues.enqueue(enqueues));
+    return { fenced, matches, enqueues, outcomes };
+  }
 
+  #distribute(batch: readonly Incoming[], { fenced, matches, enqueues, outcomes }: Prepared): void {
+    const { distribution } = this.#around;
     const elsewhere = new ElsewhereBatch();
     let isElsewhere = false;
     let at = 0;
@@ -198,6 +261,7 @@ export class Lane {
       if (reasonCode >= 0x80 || !elsewhere.add(incoming, message, match, reasonCode)) incoming.finish(reasonCode);
       else isElsewhere = true;
     }
+    distribution.removeUnwanted();
     if (isElsewhere) this.#deliver(elsewhere);
   }
 
@@ -249,18 +313,31 @@ export class Lane {
     return fenced.length === 0 ? undefined : new Set(fenced);
   }
 
-  /** Retained messages are stored before the routes are read, so that no new subscriber falls between [§3.3.1.3]. */
+  /**
+   * Retained messages are stored before the routes are read, so that no new subscriber falls between [§3.3.1.3].
+   *
+   * They go with their uids, so that an old one that comes again does not take the place of a newer one. What precedes
+   * such a one of the same topic gets a uid too: else, if all are repeated, it alone would be set again.
+   */
   async #retain(batch: readonly Incoming[], fenced: ReadonlySet<Incoming> | undefined): Promise<void> {
-    const messages: Message[] = [];
-    for (const incoming of batch) {
-      const { message, uid } = incoming;
+    const sets: RetainedSet[] = [];
+    const named = new Set<string>();
+    for (let i = batch.length - 1; i >= 0; i--) {
+      const incoming = batch[i] as Incoming;
+      const { message } = incoming;
       if (!message?.retain || fenced?.has(incoming)) continue;
-      // An old message that comes again must not put an old value back.
-      if (!this.#around.distribution.hasHad(uid)) messages.push(message);
+      let uid = incoming.uid ?? this.#retainedUids.get(incoming);
+      if (uid === undefined && named.has(message.topic)) {
+        uid = this.newUid();
+        this.#retainedUids.set(incoming, uid);
+      }
+      if (uid !== undefined) named.add(message.topic);
+      sets.push({ message, uid });
     }
-    if (messages.length === 0) return;
+    if (sets.length === 0) return;
+    sets.reverse();
     const { store, persistence } = this.#around;
-    const stored = await persist(persistence, 'retain', () => store.retained.set(messages));
+    const stored = await persist(persistence, 'retain', () => store.retained.set(sets));
     for (const isStored of stored) if (!isStored) this.#around.counters.retainedNotStored++;
   }
 }

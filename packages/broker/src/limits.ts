@@ -34,6 +34,8 @@ export interface Limits {
   readonly retainedMaxMessages: number;
   /** How long a call to the store may take, in milliseconds. */
   readonly storeDeadlineMs: number;
+  /** How long QoS 1 and 2 publishes that follow others closely are gathered before they are stored, in milliseconds. */
+  readonly gatherMs: number;
   /** How long a Client whose publishes wait for the store is kept. */
   readonly storeAwayCloseSeconds: number;
 }
@@ -58,5 +60,6 @@ export const defaultLimits: Limits = {
   willMaxBytes: 64 * 1024,
   retainedMaxMessages: 1_000_000,
   storeDeadlineMs: 5000,
+  gatherMs: 0,
   storeAwayCloseSeconds: 60,
 };

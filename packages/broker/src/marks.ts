@@ -6,7 +6,7 @@
 // Clients come back. What Clients bring along when they return is put beside their messages, and nobody waits for it.
 
 import type { Persistence } from './persist.ts';
-import { type Clock, mark, type NodeRoute, type Routes, StoreUnavailable } from './ports.ts';
+import { type Clock, mark, type NodeRoute, type Routes } from './ports.ts';
 import type { Interest, Router, VersionedNodeRoute } from './router.ts';
 
 /** How long a mark outlives its last Client, and how often that is looked after. */
@@ -185,7 +185,6 @@ export class Marks implements Interest {
       await this.#put(some);
       return true;
     } catch (error) {
-      if (!(error instanceof StoreUnavailable)) throw error;
       this.#around.persistence.failed('put_routes', error);
       for (const [topicFilter, marks] of some) addMarks(this.#later, topicFilter, marks);
       return false;

@@ -32,8 +32,11 @@ export class Inbox implements PeerInbox {
   /** @inheritdoc */
   push({ clientId, generation, epoch, entry, sentSeq }: PeerPush): void {
     const session = this.#broker.sessionOf(clientId);
-    // Another connection of the Session reads what is stored for itself.
-    if (session?.claim.generation !== generation || session.claim.epoch !== epoch) return;
+    if (session?.claim.generation !== generation || session.claim.epoch !== epoch) {
+      // Another connection of the Session reads what is stored for itself; what is not stored is lost.
+      if (entry?.seq === 0) this.#broker.drops.add(clientId, 'session_ended');
+      return;
+    }
     if (entry === undefined) session.look();
     else if (entry.seq === 0) session.sendQos0(entry.message, entry.retain, entry.subscriptionIdentifiers);
     else session.push({ ...entry, message: keepMessage(entry.message) }, sentSeq);
@@ -41,7 +44,7 @@ export class Inbox implements PeerInbox {
 
   /** @inheritdoc */
   kick(clientId: string, epoch: number): void {
-    this.#broker.supersede({ clientId, epoch });
+    this.#broker.kicked({ clientId, epoch });
   }
 
   /** @inheritdoc */

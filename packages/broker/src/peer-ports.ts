@@ -132,7 +132,7 @@ export interface PeerInbox {
   push(push: PeerPush): void;
   /** @see {@link Peers.kick} */
   kick(clientId: string, epoch: number): void;
-  /** Pushes may have been lost: a way from a peer was opened anew, has broken, or was too narrow. */
+  /** Pushes may have been lost: a way from a peer was opened anew, has broken and stays so, or was too narrow. */
   look(): void;
   /** @see {@link Peers.asksStore} */
   storeAnswers(): boolean;

@@ -276,13 +276,23 @@ export interface InboundMessage {
 
 // Retained messages --------------------------------------------------------------------------------------------------
 
+/** A message to be retained. */
+export interface RetainedSet {
+  readonly message: Message;
+  /** Names the message if it may be published again, by whichever node. */
+  readonly uid: string | undefined;
+}
+
 export interface Retained {
   /**
    * Stores the last message of a topic, or removes it if the payload is empty [MQTT-3.3.1-6].
    *
+   * rule: QoS 2. One whose uid was set within the horizon H is not set again: its topic may have a newer one. For a call
+   * to be safe to repeat, what precedes a message with a uid in its topic has one too.
+   *
    * @returns for each message, false if there are too many topics and it was not stored
    */
-  set(messages: readonly Message[]): Promise<readonly boolean[]>;
+  set(sets: readonly RetainedSet[]): Promise<readonly boolean[]>;
   /** Retained messages whose topics match a filter, in pages; complete, and as fast as they are taken. */
   match(topicFilter: string): AsyncIterable<readonly Message[]>;
   count(): Promise<number>;

@@ -11,6 +11,11 @@ function many(count: number, fields: Partial<Message> = {}): Message[] {
   return Array.from({ length: count }, (_, i) => messageOn(`many/${i}`, `${i}`, { retain: true, ...fields }));
 }
 
+/** Messages that the store has retained, as if they had been published. */
+async function keep({ behind }: BrokerTrial, messages: readonly Message[]): Promise<void> {
+  await behind.retained.set(messages.map((message) => ({ message, uid: undefined })));
+}
+
 function subscribe(topicFilter: string, options: Partial<SubscriptionRequest> = {}): Packet {
   const request = { topicFilter, qos: 1, noLocal: false, retainAsPublished: false, retainHandling: 0 } as const;
   return { type: 'subscribe', packetId, subscriptions: [{ ...request, ...options }], properties: undefined };
@@ -35,7 +40,7 @@ async function acknowledgeAll(connection: TestConnection, first: readonly string
 describe('[MQTT-3.3.1-9] retained messages for a new Subscription', () => {
   it('come after SUBACK, with Retain, at the lower QoS, with the Subscription Identifier [MQTT-3.3.1-8]', async () => {
     const trial = await BrokerTrial.start();
-    await trial.behind.retained.set([messageOn('a', 'kept', { retain: true, qos: 2 })]);
+    await keep(trial, [messageOn('a', 'kept', { retain: true, qos: 2 })]);
     for (const sessionExpirySeconds of [0, 3600]) {
       const lamp = await trial.connect('lamp', { sessionExpirySeconds, cleanStart: true });
       const packet = { ...subscribe('a'), properties: { subscriptionIdentifier: 5 } } as Packet;
@@ -45,7 +50,7 @@ describe('[MQTT-3.3.1-9] retained messages for a new Subscription', () => {
 
   it('come as fast as a volatile Session takes them, in any number, beside the limits of its queue', async () => {
     const trial = await BrokerTrial.start({ queueMaxMessages: 3 });
-    await trial.behind.retained.set(many(500));
+    await keep(trial, many(500));
     const lamp = await trial.connect('lamp', { sessionExpirySeconds: 0, receiveMaximum: 2 });
     const said = await lamp.send(subscribe('many/+'));
     expect(said).toHaveLength(3);
@@ -60,7 +65,7 @@ describe('[MQTT-3.3.1-9] retained messages for a new Subscription', () => {
 
   it('come at QoS 0 while the connection takes them, and are not dropped when it does not', async () => {
     const trial = await BrokerTrial.start();
-    await trial.behind.retained.set(many(10, { qos: 0 }));
+    await keep(trial, many(10, { qos: 0 }));
     const lamp = await trial.connect('lamp');
     lamp.outlet.congested = true;
     expect(await lamp.send(subscribe('many/+'))).toEqual(['suback #1 0x01']);
@@ -73,7 +78,7 @@ describe('[MQTT-3.3.1-9] retained messages for a new Subscription', () => {
 
   it('are promised to a stored Session: it may leave and come back for them', async () => {
     const trial = await BrokerTrial.start({ queueMaxMessages: 3 });
-    await trial.behind.retained.set(many(200));
+    await keep(trial, many(200));
     const pages = trial.holdCalls('retained.match');
     const first = await trial.connect('lamp');
     expect(await first.send(subscribe('many/+'))).toEqual(['suback #1 0x01']);
@@ -92,7 +97,7 @@ describe('[MQTT-3.3.1-9] retained messages for a new Subscription', () => {
 
   it('end with an UNSUBSCRIBE', async () => {
     const trial = await BrokerTrial.start();
-    await trial.behind.retained.set(many(10));
+    await keep(trial, many(10));
     const lamp = await trial.connect('lamp', { sessionExpirySeconds: 0, receiveMaximum: 1 });
     await lamp.send(subscribe('many/+'));
     const said = await lamp.send(
@@ -106,7 +111,7 @@ describe('[MQTT-3.3.1-9] retained messages for a new Subscription', () => {
 
   it('of its own are left out by No Local [MQTT-3.8.3-3]', async () => {
     const trial = await BrokerTrial.start();
-    await trial.behind.retained.set([
+    await keep(trial, [
       messageOn('a', 'own', { retain: true, publisherId: 'lamp' }),
       messageOn('b', 'other', { retain: true, qos: 0 }),
       messageOn('c', 'own', { retain: true, qos: 0, publisherId: 'lamp' }),
@@ -122,7 +127,7 @@ describe('[MQTT-3.3.1-9] retained messages for a new Subscription', () => {
 
   it('follow Retain Handling [MQTT-3.3.1-10, MQTT-3.3.1-11]', async () => {
     const trial = await BrokerTrial.start();
-    await trial.behind.retained.set([messageOn('a', 'kept', { retain: true, qos: 0 })]);
+    await keep(trial, [messageOn('a', 'kept', { retain: true, qos: 0 })]);
     for (const sessionExpirySeconds of [0, 3600]) {
       const lamp = await trial.connect('lamp', { sessionExpirySeconds, cleanStart: true });
       const kept = 'publish a=kept q0 retain';
@@ -135,7 +140,7 @@ describe('[MQTT-3.3.1-9] retained messages for a new Subscription', () => {
 
   it('that the store did not give up whole end the connection, so that the Client asks again', async () => {
     const trial = await BrokerTrial.start();
-    await trial.behind.retained.set(many(200, { qos: 0 }));
+    await keep(trial, many(200, { qos: 0 }));
     const lamp = await trial.connect('lamp');
     let pages = 0;
     trial.meet = (call) => (call.name === 'retained.match' && ++pages === 2 ? call.fail() : call.answer());

@@ -138,6 +138,20 @@ describe('a store that is away', () => {
     expect(idle.outlet.closedFor).toBeUndefined();
   });
 
+  it('lets a Will wait in its place once, however long that takes', async () => {
+    const trial = await BrokerTrial.start();
+    const watcher = await trial.connect('watcher');
+    await watcher.subscribe('status/#');
+    const lamp = await trial.connect('lamp', { will: willOn('status/lamp') });
+    trial.meet = (call) => (call.name === 'routes.version' ? call.fail() : call.answer());
+    await lamp.lose();
+    await trial.clock.advance(60_000);
+    trial.meet = (call) => call.answer();
+    await trial.clock.advance(10_000);
+    expect(watcher.outlet.said()).toEqual(['publish status/lamp=gone q1 #1']);
+    expect(trial.broker.counters.wills.published).toBe(1);
+  });
+
   it('lets no Will be lost and none be published twice', async () => {
     const trial = await BrokerTrial.start();
     const watcher = await trial.connect('watcher');

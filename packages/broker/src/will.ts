@@ -16,6 +16,8 @@ export interface WillSurroundings {
   readonly counters: Counters;
   readonly observer: Observer;
   readonly persistence: Persistence;
+  /** Uids of Wills that this node is publishing: one that is claimed again meanwhile is in good hands. */
+  readonly underWay: Set<string>;
 }
 
 /**
@@ -25,6 +27,9 @@ export interface WillSurroundings {
 export function publishWills(around: WillSurroundings, due: readonly DueWill[]): void {
   for (const claimed of due) {
     const { clientId, username, will } = claimed;
+    const uid = uidOf(claimed);
+    if (around.underWay.has(uid)) continue;
+    around.underWay.add(uid);
     // Permission may have gone since CONNECT.
     if (!around.authorizer.mayPublish(clientId, username, will.topic)) {
       around.counters.wills.not_authorized++;
@@ -34,7 +39,7 @@ export function publishWills(around: WillSurroundings, due: readonly DueWill[]):
     around.lane.push({
       message: messageOf(clientId, will, around.clock.nowMs()),
       ingress: undefined,
-      uid: `will-${claimed.generation}-${claimed.epoch}`,
+      uid,
       isRefusable: false,
       finish: (reasonCode) => finished(around, claimed, reasonCode),
       fenced: () => {}, // it has no Session to lose
@@ -51,10 +56,15 @@ function finished(around: WillSurroundings, claimed: DueWill, reasonCode: Reason
 }
 
 /** If the store does not hear of it, the Will comes up again; so it is repeated until it does. */
-function done({ wills, persistence }: WillSurroundings, claimed: DueWill): void {
-  persist(persistence, 'will_done', () => wills.done([claimed])).catch((error: unknown) =>
-    persistence.failed('will_done', error),
-  );
+function done({ wills, persistence, underWay }: WillSurroundings, claimed: DueWill): void {
+  persist(persistence, 'will_done', () => wills.done([claimed]))
+    .catch((error: unknown) => persistence.failed('will_done', error))
+    .finally(() => underWay.delete(uidOf(claimed)));
+}
+
+/** Names the message of a Will: one connection has one. */
+function uidOf({ generation, epoch }: DueWill): string {
+  return `will-${generation}-${epoch}`;
 }
 
 function messageOf(publisherId: string, will: Will, nowMs: number): Message {

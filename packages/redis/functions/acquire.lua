@@ -16,8 +16,8 @@ local function acquire(keys, args)
   local f = redis.call('HMGET', s, 'g', 'ep', 'own', 'qs', 'kept', 'xi', 'dc', 'an', 'ap', 'ao', 'aw', 'as', 'wl', 'wdl')
   local generation, epoch, previous, kept = f[1], f[2], f[3] or '', f[5]
   local expiry = tonumber(f[6] or 0)
-  local next_seq, head, sent, bytes, releases, last_release, _, earliest = 1, 1, 0, 0, 0, 0, 0, nil
-  if generation then next_seq, head, sent, bytes, releases, last_release, _, earliest = queue_of(f[4]) end
+  local next_seq, head, sent, bytes, releases, last_release, _, oldest, earliest = 1, 1, 0, 0, 0, 0, 0, 1
+  if generation then next_seq, head, sent, bytes, releases, last_release, _, oldest, earliest = queue_of(f[4]) end
 
   local function answer(g, ep, is_kept, present, before, first, last, wills, ended)
     local subscriptions, owed, inbound, published = {}, {}, {}, {}
@@ -77,7 +77,7 @@ local function acquire(keys, args)
   local ended = generation and not present and kept == '1' and 1 or 0
   if present then
     head = advanced(keys[10], keys[11], head, next_seq, releases)
-    sent = math.min(sent, next_seq - 1)
+    sent = math.min(sent, next_seq - 1) -- `oldest` stays: there is nothing above
     -- Entries above st may expire now: to be worked out anew.
     earliest = earliest and 0
   else
@@ -88,12 +88,12 @@ local function acquire(keys, args)
     else
       redis.call('HINCRBY', b, 'n', 1)
     end
-    next_seq, head, sent, bytes, releases, last_release, earliest = 1, 1, 0, 0, 0, 0, nil
+    next_seq, head, sent, bytes, releases, last_release, oldest, earliest = 1, 1, 0, 0, 0, 0, 1, nil
     generation = args[8]
     kept = tonumber(args[5]) > 0 and '1' or '0'
   end
   redis.call('HSET', s, 'g', generation, 'own', owner, 'ep', new_epoch,
-    'qs', queue_text(next_seq, head, sent, bytes, releases, last_release, args[7], earliest),
+    'qs', queue_text(next_seq, head, sent, bytes, releases, last_release, args[7], oldest, earliest),
     'kept', kept, 'xi', args[5], 'dc', 0, 'wl', args[9], 'wdl', args[10], 'pw', '',
     'an', nonce, 'ap', is_present, 'ao', previous, 'aw', list_of(due), 'as', sent)
   redis.call('HSET', b, 'ep', new_epoch)

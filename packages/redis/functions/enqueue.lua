@@ -23,9 +23,10 @@
 local code = { queued = 1, qos0 = 2, duplicate = 3, no_subscription = 4, no_session = 5, skipped = 6, full = 7 }
 local has_more = 64
 
---- rule: QoS 2. Nobody publishes a message again after this, in milliseconds.
-local horizon_ms = 300000
---- Uids remembered for a Session; more than can be on their way to it at once.
+--- rule: QoS 2. A message that is published again after this is another one, in milliseconds: a publisher may be away for
+--- hours between a PUBLISH and its repeat. What is remembered is bounded by number as well.
+local horizon_ms = 86400000
+--- Uids remembered for a Session, or a partition of retained messages; more than can be on their way to it at once.
 local seen_max = 10000
 --- The layout of an entry's head, in its first four bits.
 local entry_format = 16
@@ -49,16 +50,16 @@ local function opened(keys, at, has_t, has_d)
   -- Whatever may be written is read first: a key that is no such thing is found before anything has changed.
   if t then redis.call('ZCARD', t) end
   if d then redis.call('ZCARD', d) end
-  local next_seq, head, sent, bytes, releases, last_release, reserve, earliest = queue_of(f[4])
+  local next_seq, head, sent, bytes, releases, last_release, reserve, oldest, earliest = queue_of(f[4])
   local owner = f[2]
   return {
     s = s, u = keys[at + 1], q = q, t = t, d = d, is_owned = owner ~= '', count = count,
     first = next_seq, next_seq = next_seq, head = head, sent = sent, bytes = bytes, releases = releases,
-    last_release = last_release, reserve = reserve, earliest = earliest,
+    last_release = last_release, reserve = reserve, oldest = oldest, earliest = earliest,
     -- To be stored: seq, entry, seq, entry …, from seq `first` on.
     entries = {}, changed = false,
     -- With the first of each: options by number of their filter, false where there are none; expiring (seq → ms), gone
-    -- (those in the store), is_gone (seq → true), seen (uid → true), uids.
+    -- (those in the store), is_gone (seq → true), seen (uid → true), uids, listed (see room).
   }, owner, owner ~= '' and f[3] or '0'
 end
 
@@ -211,6 +212,13 @@ end
 
 -- What follows writes, and cannot fail: every key has been read, and memory is asked for before the function begins.
 
+--- Remembers uids as long as anybody may publish their messages again.
+local function remember(seen, uids, now)
+  for _, uid in ipairs(uids) do redis.call('ZADD', seen, now, uid) end
+  redis.call('ZREMRANGEBYSCORE', seen, '-inf', now - horizon_ms)
+  redis.call('ZREMRANGEBYRANK', seen, 0, -seen_max - 1)
+end
+
 --- The entries that are to be stored, less those that made room for later ones.
 local function remaining(session)
   if not session.is_gone then return session.entries end
@@ -238,16 +246,12 @@ local function written(session, now)
   for seq, expires in pairs(session.expiring or {}) do
     if not is_gone(session, seq) then redis.call('ZADD', t, expires, seq) end
   end
-  if session.uids then
-    for _, uid in ipairs(session.uids) do redis.call('ZADD', session.d, now, uid) end
-    redis.call('ZREMRANGEBYSCORE', session.d, '-inf', now - horizon_ms)
-    redis.call('ZREMRANGEBYRANK', session.d, 0, -seen_max - 1)
-  end
+  if session.uids then remember(session.d, session.uids, now) end
   local head = session.head
   -- Where PUBRELs are owed, their keys would be needed to see whether the head may move; then it waits for the next ack.
   if gone and session.releases == 0 then head = advanced(q, nil, head, session.next_seq, 0) end
   redis.call('HSET', session.s, 'qs', queue_text(session.next_seq, head, session.sent, session.bytes, session.releases,
-    session.last_release, session.reserve, session.earliest))
+    session.last_release, session.reserve, session.oldest, session.earliest))
 end
 
 local function packed(numbers)

@@ -17,7 +17,7 @@ local function read(keys, args)
   local f = redis.call('HMGET', s, 'g', 'ep', 'own', 'qs')
   if not owns(f[1], f[2], args[2], args[3], f[3]) then return false end
   local now, limit = now_ms(args[1]), tonumber(args[5])
-  local next_seq, head, sent, bytes, release_count, last_release, reserve, earliest = queue_of(f[4])
+  local next_seq, head, sent, bytes, release_count, last_release, reserve, oldest, earliest = queue_of(f[4])
   local expired = {}
   if earliest and earliest <= now then
     for _, seq in ipairs(redis.call('ZRANGEBYSCORE', t, '-inf', now)) do expired[seq] = true end
@@ -63,7 +63,7 @@ local function read(keys, args)
   local new_head = advanced(q, r, head, next_seq, release_count)
   if last > sent or new_head > head or #gone > 0 then
     redis.call('HSET', s, 'qs', queue_text(next_seq, new_head, math.max(sent, last), bytes, release_count, last_release,
-      reserve, earliest))
+      reserve, oldest, earliest))
   end
   answer[1], answer[3], answer[4] = seq, #gone, releases
   return answer

@@ -15,11 +15,14 @@ local function let_go(keys, now, client_id, f, expiry, publishes, sent)
   local ended = f.kept == '0' or expiry == 0
   local queue
   if not ended then
-    local next_seq, head, sent_before, bytes, releases, last_release, reserve, earliest = queue_of(f.queue)
+    local next_seq, head, sent_before, bytes, releases, last_release, reserve, oldest, earliest = queue_of(f.queue)
     head = advanced(keys[10], keys[11], head, next_seq, releases)
-    sent = math.min(sent_before, sent and math.max(sent, head - 1) or next_seq - 1)
+    local known = sent and math.max(sent, head - 1) or next_seq - 1
+    sent = math.min(sent_before, known)
+    -- What was reserved and not sent may be dropped from now on.
+    oldest = math.min(oldest, known + 1)
     -- Entries above st may expire now: to be worked out anew.
-    queue = queue_text(next_seq, head, sent, bytes, releases, last_release, reserve, earliest and 0)
+    queue = queue_text(next_seq, head, sent, bytes, releases, last_release, reserve, oldest, earliest and 0)
   end
   local due_in = -1
   local id = ''

@@ -1,30 +1,42 @@
--- Retained messages in partitions: `k` topic → message, `kl` all topics in order, `ke` topics by expiry.
+-- Retained messages in partitions: `k` topic → message, `kl` all topics in order, `ke` topics by expiry, `ku` uids had.
 --
--- In `rl` a topic's `/` is U+0000, which sorts before everything a topic may hold: so a topic is followed by all
+-- In `kl` a topic's `/` is U+0000, which sorts before everything a topic may hold: so a topic is followed by all
 -- topics below it, and then by its next sibling.
 --
--- retained_set: stores the last message of topics, or removes it.
---   KEYS 1 rn, then r rl re of some partitions, each once
+-- retained_set: stores the last message of topics, or removes it; not where the partition has had the message's uid.
+--   KEYS 1 kn, then k kl ke ku of some partitions, each once
 --   ARGV 1 now  2 topics there may be  3 1 if all partitions are among the keys
---        then for each: number of its partition among the keys, topic, message or '' to remove it, expiry in ms or 0
+--        then for each: number of its partition among the keys, topic, message or '' to remove it, expiry in ms or 0,
+--        uid or ''
 --   Answers for each 1, or 0 if there are too many; {'RETRY'} having written nothing where expired messages of other
 --   partitions may have to make room
 -- retained_get: the message of one topic.
---   KEYS r re    ARGV 1 now  2 topic    Answers it, or false
+--   KEYS k ke    ARGV 1 now  2 topic    Answers it, or false
 -- retained_scan: messages of one partition that a filter with wildcards matches.
---   KEYS r rl re    ARGV 1 now  2 where to begin, '' at first  3 seeks at most  4 messages at most  5 bytes, about
+--   KEYS k kl ke    ARGV 1 now  2 where to begin, '' at first  3 seeks at most  4 messages at most  5 bytes, about
 --        then the levels of the filter
 --   Answers {where to go on, or '' at the end, message …}
 -- Cost  set: O(messages); scan: O(seeks), each 6 to 11 µs
 
 local function partitions_of(keys)
   local found = {}
-  for at = 2, #keys, 3 do
-    found[#found + 1] = { r = keys[at], rl = keys[at + 1], re = keys[at + 2] }
-    redis.call('HLEN', keys[at])
-    redis.call('ZCARD', keys[at + 1])
+  for at = 2, #keys, 4 do
+    local k, kl, ke, ku = unpack(keys, at, at + 3)
+    -- holds: topic → whether it has a message; seen: uid → true; uids: those to be remembered.
+    found[#found + 1] = { k = k, kl = kl, ke = ke, ku = ku, holds = {}, seen = {}, uids = {} }
+    redis.call('HLEN', k)
+    redis.call('ZCARD', kl)
+    redis.call('ZCARD', ku)
   end
   return found
+end
+
+--- rule: QoS 2. Whether a message was set before, by whichever node: what its topic has by now may be newer.
+local function is_repeated(partition, uid, now)
+  if uid == '' then return false end
+  if partition.seen[uid] then return true end
+  local seen_ms = redis.call('ZSCORE', partition.ku, uid)
+  return seen_ms and tonumber(seen_ms) > now - horizon_ms
 end
 
 local function in_order(topic)
@@ -38,8 +50,7 @@ local function retained_set(keys, args)
   local before = count
   local gone = {}
   for _, partition in ipairs(partitions) do
-    partition.holds = {}
-    for _, topic in ipairs(redis.call('ZRANGEBYSCORE', partition.re, '-inf', now, 'LIMIT', 0, 64)) do
+    for _, topic in ipairs(redis.call('ZRANGEBYSCORE', partition.ke, '-inf', now, 'LIMIT', 0, 64)) do
       partition.holds[topic] = false
       gone[#gone + 1] = { partition, topic }
       count = count - 1
@@ -47,12 +58,14 @@ local function retained_set(keys, args)
   end
 
   local answer, changes = {}, {}
-  for at = 4, #args, 4 do
-    local partition, topic, message = partitions[tonumber(args[at])], args[at + 1], args[at + 2]
-    local holds = partition.holds[topic]
-    if holds == nil then holds = redis.call('HEXISTS', partition.r, topic) == 1 end
+  for at = 4, #args, 5 do
+    local partition, topic, message, uid = partitions[tonumber(args[at])], args[at + 1], args[at + 2], args[at + 4]
+    local repeated, holds = is_repeated(partition, uid, now), partition.holds[topic]
+    if holds == nil then holds = redis.call('HEXISTS', partition.k, topic) == 1 end
     answer[#answer + 1] = 1
-    if message == '' then
+    if repeated then
+      -- It is as it was left then.
+    elseif message == '' then
       if holds then
         changes[#changes + 1] = { partition, topic }
         partition.holds[topic] = false
@@ -67,20 +80,27 @@ local function retained_set(keys, args)
     else
       answer[#answer] = 0
     end
+    if uid ~= '' and not repeated and answer[#answer] == 1 then
+      partition.seen[uid] = true
+      partition.uids[#partition.uids + 1] = uid
+    end
   end
 
+  for _, partition in ipairs(partitions) do
+    if #partition.uids > 0 then remember(partition.ku, partition.uids, now) end
+  end
   for _, list in ipairs({ gone, changes }) do
     for _, change in ipairs(list) do
       local partition, topic, message, expires = change[1], change[2], change[3], change[4]
       if message then
-        redis.call('HSET', partition.r, topic, message)
-        redis.call('ZADD', partition.rl, 0, in_order(topic))
-        if expires > 0 then redis.call('ZADD', partition.re, expires, topic)
-        else redis.call('ZREM', partition.re, topic) end
+        redis.call('HSET', partition.k, topic, message)
+        redis.call('ZADD', partition.kl, 0, in_order(topic))
+        if expires > 0 then redis.call('ZADD', partition.ke, expires, topic)
+        else redis.call('ZREM', partition.ke, topic) end
       else
-        redis.call('HDEL', partition.r, topic)
-        redis.call('ZREM', partition.rl, in_order(topic))
-        redis.call('ZREM', partition.re, topic)
+        redis.call('HDEL', partition.k, topic)
+        redis.call('ZREM', partition.kl, in_order(topic))
+        redis.call('ZREM', partition.ke, topic)
       end
     end
   end
@@ -88,10 +108,10 @@ local function retained_set(keys, args)
   return answer
 end
 
-local function live(r, re, topic, now)
-  local expires = redis.call('ZSCORE', re, topic)
+local function live(k, ke, topic, now)
+  local expires = redis.call('ZSCORE', ke, topic)
   if expires and tonumber(expires) <= now then return false end
-  return redis.call('HGET', r, topic)
+  return redis.call('HGET', k, topic)
 end
 
 local function retained_get(keys, args)
@@ -162,7 +182,7 @@ local function compared(filter, member)
 end
 
 local function retained_scan(keys, args)
-  local r, rl, re = keys[1], keys[2], keys[3]
+  local k, kl, ke = keys[1], keys[2], keys[3]
   local now, cursor, seeks = now_ms(args[1]), args[2], tonumber(args[3])
   local left, bytes = tonumber(args[4]), tonumber(args[5])
   local filter = {}
@@ -185,14 +205,14 @@ local function retained_scan(keys, args)
     seeks = seeks - 1
     -- From a match of # on, its neighbours match too: several are looked at in one seek.
     local page = filter[#filter] == '#' and math.min(left, 16) or 1
-    local members = redis.call('ZRANGEBYLEX', rl, '[' .. cursor, '+', 'LIMIT', 0, page)
+    local members = redis.call('ZRANGEBYLEX', kl, '[' .. cursor, '+', 'LIMIT', 0, page)
     if #members == 0 then break end
     for i, member in ipairs(members) do
       local matches, following = compared(filter, member)
       cursor = following
       if matches then
         local topic = string.gsub(member, '%z', '/')
-        local message = live(r, re, topic, now)
+        local message = live(k, ke, topic, now)
         if message then
           answer[#answer + 1] = message
           left = left - 1

@@ -63,16 +63,60 @@ local function remove(session, seq, bytes)
   session.bytes = session.bytes - bytes
 end
 
+--- The seqs that the store has from one on, in order, and how many of them are passed.
+local function listed_from(session, from)
+  local seqs = {}
+  for _, field in ipairs(redis.call('HKEYS', session.q)) do
+    local seq = tonumber(field)
+    if seq >= from then seqs[#seqs + 1] = seq end
+  end
+  table.sort(seqs)
+  return { seqs = seqs, passed = 0 }
+end
+
+--- The next seq of a list that is not below another; the first of this call where the list has ended.
+local function listed_after(session, from)
+  local listed = session.listed
+  local seqs, at = listed.seqs, listed.passed + 1
+  while seqs[at] and seqs[at] < from do at = at + 1 end
+  listed.passed = at - 1
+  return seqs[at] or math.max(from, session.first)
+end
+
+--- The oldest entry that certainly was not sent, and its bytes; nil if there is none.
+--
+-- An entry that stays in flight holds the head back, and whatever is dropped behind it leaves a hole: there may be
+-- millions. So a search begins where the last one ended; and where `sent` has moved down meanwhile, so that it begins
+-- before holes again, it asks for all seqs rather than for more single ones than there are entries.
+local function oldest_unsent(session)
+  local seq = math.max(session.head, session.sent + 1, session.oldest)
+  local steps = session.count
+  while seq < session.next_seq do
+    if seq < session.first then
+      if steps == 0 and not session.listed then session.listed = listed_from(session, seq) end
+      if session.listed then seq = listed_after(session, seq) end
+      steps = steps - 1
+    end
+    if seq < session.next_seq and not is_gone(session, seq) then
+      local bytes = size_of(session, seq)
+      if bytes > entry_overhead then return seq, bytes end
+    end
+    seq = seq + 1
+  end
+  return nil
+end
+
 --- The oldest entry that certainly was not sent goes. Answers whether there was one.
 local function remove_oldest(session)
-  for seq = math.max(session.head, session.sent + 1), session.next_seq - 1 do
-    if not is_gone(session, seq) then
-      local bytes = size_of(session, seq)
-      if bytes > entry_overhead then
-        remove(session, seq, bytes)
-        return true
-      end
-    end
+  local seq, bytes = oldest_unsent(session)
+  if seq then
+    remove(session, seq, bytes)
+    session.oldest = seq + 1
+    return true
+  end
+  if session.oldest < session.next_seq then
+    session.oldest = session.next_seq
+    session.changed = true
   end
   return false
 end

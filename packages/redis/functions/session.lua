@@ -19,19 +19,23 @@ end
 
 -- What changes with every message is one field, `qs`, near the front of the hash: a field of a small hash is found by
 -- walking over those before it, and ten of them cost more than all else that enqueue does. It is packed, since patterns
--- and formats cost Lua five times as much: next seq, head, sent at most, bytes, releases, last release, reserve, and the
--- earliest expiry in ms or -1, as a double, because it may be later than 48 bits tell.
-local queue_format = '<I6I6I6I6I4I6I2d'
+-- and formats cost Lua five times as much: next seq, head, sent at most, bytes, releases, last release, reserve, oldest
+-- unsent, and the earliest expiry in ms or -1, as a double, because it may be later than 48 bits tell.
+--
+-- Invariant: no entry lies above `sent` and below `oldest`, and oldest <= next seq. Who moves `sent` down takes it
+-- along; nothing else can break it, since what is gone does not come back and what is new comes last.
+local queue_format = '<I6I6I6I6I4I6I2I6d'
 
 --- The state of a queue; its last part, the earliest expiry, is nil if nothing expires.
 local function queue_of(packed)
-  local next_seq, head, sent, bytes, releases, last_release, reserve, earliest = struct.unpack(queue_format, packed)
-  return next_seq, head, sent, bytes, releases, last_release, reserve, earliest >= 0 and earliest or nil
+  local next_seq, head, sent, bytes, releases, last_release, reserve, oldest, earliest =
+    struct.unpack(queue_format, packed)
+  return next_seq, head, sent, bytes, releases, last_release, reserve, oldest, earliest >= 0 and earliest or nil
 end
 
 --- The same, packed.
-local function queue_text(next_seq, head, sent, bytes, releases, last_release, reserve, earliest)
-  return struct.pack(queue_format, next_seq, head, sent, bytes, releases, last_release, reserve, earliest or -1)
+local function queue_text(next_seq, head, sent, bytes, releases, last_release, reserve, oldest, earliest)
+  return struct.pack(queue_format, next_seq, head, sent, bytes, releases, last_release, reserve, oldest, earliest or -1)
 end
 
 --- What a queue entry costs beside its bytes, in bytes: its seq and the hash around it.

@@ -57,7 +57,7 @@ local function settle(keys, plan, is_ack)
     if f[1] ~= string.sub(q, #s + 2) then
       at = at + 8 * runs
     else
-      local next_seq, head, sent, bytes, releases, last_release, reserve, earliest = queue_of(f[2])
+      local next_seq, head, sent, bytes, releases, last_release, reserve, oldest, earliest = queue_of(f[2])
       local seqs, passed
       seqs, passed, at = settled(plan, at, runs, head, next_seq)
       local held, held_bytes = held_of(q, seqs, bytes <= small_bytes * math.max(64, next_seq - head))
@@ -78,7 +78,7 @@ local function settle(keys, plan, is_ack)
         releases = releases + redis.call('ZADD', r, 'NX', unpack(scored))
       end
       redis.call('HSET', s, 'qs', queue_text(next_seq, head, sent, bytes - held_bytes, releases, last_release, reserve,
-        earliest))
+        oldest, earliest))
     end
   end
 end

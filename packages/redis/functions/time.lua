@@ -8,19 +8,19 @@ local function whole(number)
   return string.format('%.0f', number)
 end
 
---- How old a call may be, in milliseconds. A node that is found dead has been silent for longer.
+--- How long ago the lease of a call's node may have been renewed, in milliseconds: a node is found dead after longer.
 local stale_ms = 5000
 
---- rule: STALE. The time in milliseconds since 1970, by what a call is given. In production that is the time of its
---- issue by the server's clock, negative: the server's clock says what time it is, and a call that is too old is refused,
---- so that nothing of a node that was taken for dead arrives after its Sessions have gone to others. It is 0 where the
---- caller does not know the server's clock yet, and a time to be believed, positive, in tests.
+--- rule: STALE. The time in milliseconds since 1970, by what a call is given. In production that is when its node's lease
+--- had last been renewed, by the server's clock and negative: the server's clock says what time it is, and a call of a
+--- node that may be dead is refused, so that nothing of it arrives after its Sessions have gone to others. It is 0 before
+--- the first renewal, and a time to be believed, positive, in tests.
 local function now_ms(given)
   local ms = tonumber(given)
   if ms > 0 then return ms end
   local time = redis.call('TIME')
   local now = time[1] * 1000 + math.floor(time[2] / 1000)
-  if ms < 0 and now + ms > stale_ms then error(redis.error_reply('STALE this call was issued too long ago')) end
+  if ms < 0 and now + ms > stale_ms then error(redis.error_reply('STALE the lease of the node that made this call was renewed too long ago')) end
   return now
 end
 

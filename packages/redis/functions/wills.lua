@@ -5,12 +5,28 @@
 --   Answers {{will id, will …}, {for each bucket, ms until its next is due, or ''}}
 -- wills_done: forgets Wills that are published.
 --   KEYS wd wc w of each Will    ARGV clientId and will id of each
--- Cost  O(buckets + Wills claimed)
+-- Cost  O(buckets + Wills claimed), however many are due
+
+--- When the next Will of a bucket is due, or its claim ends.
+local function earliest_of(keys, at)
+  local earliest = math.huge
+  for offset = 0, 1 do
+    local first = redis.call('ZRANGE', keys[at + offset], 0, 0, 'WITHSCORES')
+    if first[2] then earliest = math.min(earliest, tonumber(first[2])) end
+  end
+  return earliest
+end
 
 local function wills_claim(keys, args)
   local now, limit = now_ms(args[1]), tonumber(args[2])
+  -- No more is read than is asked for, from the buckets with the earliest first: when a node dies, many are due at once.
+  local buckets = {}
+  for at = 1, #keys, 3 do buckets[#buckets + 1] = { at = at, earliest = earliest_of(keys, at) } end
+  table.sort(buckets, function(one, other) return one.earliest < other.earliest end)
   local found = {}
-  for at = 1, #keys, 3 do
+  for _, bucket in ipairs(buckets) do
+    if #found >= limit or bucket.earliest > now then break end
+    local at = bucket.at
     for offset = 0, 1 do
       local due = redis.call('ZRANGEBYSCORE', keys[at + offset], '-inf', now, 'WITHSCORES', 'LIMIT', 0, limit)
       for i = 1, #due, 2 do
@@ -48,11 +64,7 @@ local function wills_claim(keys, args)
   end
   local next_due = {}
   for at = 1, #keys, 3 do
-    local earliest = math.huge
-    for offset = 0, 1 do
-      local first = redis.call('ZRANGE', keys[at + offset], 0, 0, 'WITHSCORES')
-      if first[2] then earliest = math.min(earliest, tonumber(first[2])) end
-    end
+    local earliest = earliest_of(keys, at)
     next_due[#next_due + 1] = earliest == math.huge and '' or whole(math.max(0, earliest - now))
   end
   return { claimed, next_due }

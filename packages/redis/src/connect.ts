@@ -8,8 +8,8 @@ import { Redis, type RedisOptions } from 'ioredis';
 import { Calls } from './calls.ts';
 import { type CheckedRedis, checkRedis, type RedisDurability } from './checks.ts';
 import { RedisInbound } from './inbound.ts';
-import { IssueTime } from './issue-time.ts';
 import { isClusterName, Keys } from './keys.ts';
+import { LeaseTime } from './lease-time.ts';
 import { Looks } from './looks.ts';
 import { type MembersSurroundings, RedisMembers } from './members.ts';
 import { RedisQueues } from './queues.ts';
@@ -82,6 +82,8 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<RedisS
     commandTimeout: limits.storeDeadlineMs,
     socketTimeout: limits.storeDeadlineMs,
     connectTimeout: connectTimeoutMs,
+    // A server that hangs does not answer our end of the connection either.
+    disconnectTimeout: 100,
     keepAlive: 5000,
     noDelay: true,
     protocol: 2,
@@ -134,13 +136,13 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<RedisS
     check: () => checkRedis(redis, keys, place, newDataset()),
     onEvent,
   });
-  const issueTime = new IssueTime(() => clock.monotonicMs());
+  const leaseTime = new LeaseTime();
   const surroundings: Surroundings = {
     calls,
     keys,
     limits,
     random,
-    nowMs: options.time === 'clock' ? () => clock.nowMs() : () => issueTime.now(),
+    nowMs: options.time === 'clock' ? () => clock.nowMs() : () => leaseTime.now(),
     endings: new Looks(() => clock.monotonicMs()),
     willLooks: new Looks(() => clock.monotonicMs()),
   };
@@ -156,7 +158,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<RedisS
     await routes.close();
   };
   return {
-    ...portsOf(surroundings, routes, { issueTime, wallMs: () => clock.nowMs() }),
+    ...portsOf(surroundings, routes, { leaseTime, wallMs: () => clock.nowMs() }),
     durability: checked.durability,
     serverVersion: checked.version,
     close,

@@ -239,7 +239,13 @@ async function answer(side: Side, command: Exclude<Command, { is: 'advance' }>, 
       return due.map(({ will, username, ...claim }) => [side.claimed(claim), username, will]).sort(byFirst);
     }
     case 'retain':
-      return retained.set(command.messages.map((message) => ({ ...messageOf(message, nowMs), retain: true })));
+      return retained.set(
+        command.messages.map((of) => ({
+          message: { ...messageOf(of, nowMs), retain: true },
+          // A uid names one message, and so one topic.
+          uid: of.uid === undefined ? undefined : `${of.uid} ${of.topic}`,
+        })),
+      );
     case 'match': {
       const found: string[] = [];
       for await (const page of retained.match(command.filter)) {

@@ -6,9 +6,10 @@
 //   of a Client Identifier, in its bucket's slot
 //     s:{b}:client          hash    its Session, 350 bytes: g generation, own node that holds it or '', ep epoch, qs state
 //                                   of its queue (next seq, head, sent at most, bytes, releases, last release, reserve,
-//                                   earliest expiry), kept 1 if stored, xi Session Expiry Interval, dc time it was let
-//                                   go; wl Will, wdl its delay, pw the Will it left waiting; of the last acquire: an
-//                                   nonce, ap present, ao previous owner, as sent, aw Wills
+//                                   oldest unsent at least, earliest expiry), kept 1 if stored, xi Session Expiry
+//                                   Interval, dc time it was let go; wl Will, wdl its delay, pw the Will it left
+//                                   waiting; of the last acquire: an nonce, ap present, ao previous owner, as sent, aw
+//                                   Wills
 //     u:{b}:client:g        hash    Topic Filter → options, 140 bytes and 20 for each filter more
 //     q:{b}:client:g        hash    seq → entry (blob.ts), 340 bytes for one of 100, 160 for each of many
 //     r:{b}:client:g        zset    seqs whose PUBREL is owed, by order of their PUBRECs; gone when none is
@@ -25,6 +26,7 @@
 //     wc:{b}                zset    those claimed, by the time their claim ends
 //   of retained messages, 64 partitions by topic, each in the slot of a bucket
 //     k:{b}  kl:{b}  ke:{b} hash, zset, zset   topic → message; topics in order; topics by expiry: 190 bytes and 130
+//     ku:{b}                zset    uids of those it has had, by time in ms; gone when there is none: as d
 //     kn                    number  retained messages in all partitions
 //   of routes, in one slot
 //     rt:{routes}           hash    Topic Filter\0generation → version\0client, and Topic Filter\0@node → version\0marks;
@@ -67,6 +69,7 @@ export interface PartitionKeys {
   readonly messages: string;
   readonly topics: string;
   readonly expiries: string;
+  readonly seen: string;
 }
 
 /** Makes the keys of one cluster. */
@@ -110,7 +113,12 @@ export class Keys {
     }));
     this.partitions = Array.from({ length: partitionCount }, (_, partition) => {
       const tag = bucketTags[partition * (bucketCount / partitionCount)];
-      return { messages: `${prefix}k:{${tag}}`, topics: `${prefix}kl:{${tag}}`, expiries: `${prefix}ke:{${tag}}` };
+      return {
+        messages: `${prefix}k:{${tag}}`,
+        topics: `${prefix}kl:{${tag}}`,
+        expiries: `${prefix}ke:{${tag}}`,
+        seen: `${prefix}ku:{${tag}}`,
+      };
     });
   }
 

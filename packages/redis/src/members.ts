@@ -5,7 +5,7 @@
 
 import { bucketCount } from './bucket.ts';
 import { type Argument, listOf, numberOf, type Reply, textOf } from './calls.ts';
-import type { IssueTime } from './issue-time.ts';
+import type { LeaseTime } from './lease-time.ts';
 import type { Member, Members, Reaped, Renewal } from './ports.ts';
 import type { Surroundings } from './surroundings.ts';
 
@@ -23,7 +23,7 @@ const placesPerBucket = 2 ** 40;
 /** What only the register needs. */
 export interface MembersSurroundings {
   /** Learns the server's time from renewals. */
-  readonly issueTime: IssueTime;
+  readonly leaseTime: LeaseTime;
   /** Wall clock, in milliseconds since 1970: when nodes began, for people to read. */
   readonly wallMs: () => number;
 }
@@ -51,12 +51,10 @@ export class RedisMembers implements Members {
   /** @inheritdoc */
   async renew(node: string): Promise<Renewal> {
     const { members, leases, misses } = this.#around.keys;
-    const { issueTime } = this.#own;
-    const askedMs = issueTime.monotonicMs();
     const reply = await this.#around.calls.call('member_renew', [members, leases, misses], [node]);
     const [heldNow, missesNow, seconds, microseconds, ...register] = listOf(reply);
-    issueTime.learn(numberOf(seconds) * 1000 + numberOf(microseconds) / 1000, askedMs);
     const held = heldNow === 1;
+    if (held) this.#own.leaseTime.renewed(numberOf(seconds) * 1000 + numberOf(microseconds) / 1000);
     const missed = held && numberOf(missesNow) > (this.#missesTold.get(node) ?? 0);
     if (missed) this.#missesTold.set(node, numberOf(missesNow));
     else if (!held) this.#missesTold.delete(node);

@@ -28,6 +28,8 @@ export type QueueEntry = QueueRead['entries'][number];
 export type QueueAck = Parameters<Queues['ack']>[0][number];
 export type Ingress = Parameters<Inbound2['ingress']>[0][number];
 
+export type RetainedSet = Parameters<Retained['set']>[0][number];
+
 export type Route = Parameters<Routes['put']>[0][number];
 export type RouteChange = Parameters<Parameters<Routes['follow']>[0]>[0][number];
 

@@ -7,7 +7,7 @@ import type { Message } from '@skein/broker';
 import { decodeMessage, encodeMessage } from './blob.ts';
 import { type Argument, bytesOf, listOf, textOf } from './calls.ts';
 import { type PartitionKeys, partitionOf } from './keys.ts';
-import type { Retained } from './ports.ts';
+import type { Retained, RetainedSet } from './ports.ts';
 import type { Surroundings } from './surroundings.ts';
 
 /** Messages stored in one call. */
@@ -37,31 +37,35 @@ export class RedisRetained implements Retained {
   }
 
   /** @inheritdoc */
-  async set(messages: readonly Message[]): Promise<readonly boolean[]> {
+  async set(sets: readonly RetainedSet[]): Promise<readonly boolean[]> {
     const stored: boolean[] = [];
-    for (let from = 0; from < messages.length; ) {
+    for (let from = 0; from < sets.length; ) {
       let to = from;
-      for (let bytes = 0; to < messages.length && to - from < messagesMax && bytes < bytesMax; to++) {
-        bytes += (messages[to] as Message).payload.length;
+      for (let bytes = 0; to < sets.length && to - from < messagesMax && bytes < bytesMax; to++) {
+        bytes += (sets[to] as RetainedSet).message.payload.length;
       }
-      stored.push(...(await this.#set(messages.slice(from, to))));
+      stored.push(...(await this.#set(sets.slice(from, to))));
       from = to;
     }
     return stored;
   }
 
-  async #set(messages: readonly Message[]): Promise<boolean[]> {
+  async #set(sets: readonly RetainedSet[]): Promise<boolean[]> {
     const { calls, keys, limits, nowMs } = this.#around;
-    const numbers = messages.map(({ topic }) => partitionOf(topic));
-    const blobs = messages.map((message) => (message.payload.length === 0 ? noBytes : encodeMessage(message)));
+    const numbers = sets.map(({ message }) => partitionOf(message.topic));
+    const blobs = sets.map(({ message }) => (message.payload.length === 0 ? noBytes : encodeMessage(message)));
     for (const partitions of [[...new Set(numbers)], keys.partitions.map((_, partition) => partition)]) {
       const hasAll = partitions.length === keys.partitions.length;
-      const named = partitions.flatMap((partition) => keysOf(keys.partitions[partition] as PartitionKeys));
-      const args = messages.flatMap(({ topic, expiresAtMs }, i): Argument[] => [
+      const named = partitions.flatMap((partition) => {
+        const of = keys.partitions[partition] as PartitionKeys;
+        return [...keysOf(of), of.seen];
+      });
+      const args = sets.flatMap(({ message: { topic, expiresAtMs }, uid = '' }, i): Argument[] => [
         partitions.indexOf(numbers[i] as number) + 1,
         topic,
         blobs[i] as Buffer,
         expiresAtMs,
+        uid,
       ]);
       const reply = listOf(
         await calls.call(

@@ -20,6 +20,8 @@ export const logWaitMs = 2000;
 /** Changes read at once, and routes. */
 const pageMax = 1000;
 const retryMs = 100;
+/** How long a table that keeps changing may go without having been compared, in milliseconds. */
+const compareMs = 10_000;
 
 type Follower = (changes: readonly RouteChange[], version: number) => void;
 
@@ -51,6 +53,7 @@ export class RouteReplica {
   #begun: Promise<void> | undefined;
   #running: Promise<void> | undefined;
   #stale: string | undefined;
+  #comparedMs = performance.now();
   /** While the table is read, what this node does is left to the log: it may be in the table already, or not. */
   #reading = false;
   #closed = false;
@@ -149,18 +152,25 @@ export class RouteReplica {
       changes.push(changeOf(`${topicFilter}\0${destination}`, bears, sign === '+', version));
     }
     this.#apply(changes);
+    // A table that is never quiet has to be compared as well; it can be, whenever no change has come since the last.
+    if (performance.now() - this.#comparedMs > compareMs) await this.#compare();
   }
 
   /** Whether this copy still is what the store has. */
   async #compare(): Promise<void> {
     const { tail, keys } = this.#around;
+    // What this node does itself is told beside the log, and may be told before the answer is here.
+    const known = this.#version;
     const [storeVersion, checksum] = listOf(
       (await tail.callBuffer('MGET', keys.routesVersion, keys.routesChecksum)) as Reply,
     );
     const version = storeVersion === null ? 0 : numberOf(storeVersion);
-    if (version < this.#version) this.distrust(`the version went back from ${this.#version} to ${version}`);
-    else if (version === this.#version && version > 0 && textOf(checksum) !== hexOf(this.#sum)) {
-      this.distrust(`the checksum differs at version ${version}`);
+    if (version < known) this.distrust(`the version went back from ${known} to ${version}`);
+    else if (version === this.#version) {
+      this.#comparedMs = performance.now();
+      if (version > 0 && textOf(checksum) !== hexOf(this.#sum)) {
+        this.distrust(`the checksum differs at version ${version}`);
+      }
     }
   }
 

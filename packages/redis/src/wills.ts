@@ -13,7 +13,7 @@ export class RedisWills implements Wills {
     this.#around = surroundings;
   }
 
-  /** Takes wills that are due. Whoever does not say that they are done leaves them to another claim, 10 s later. */
+  /** Takes wills that are due. Whoever does not say that they are done leaves them to another claim, 4 s later. */
   async claim(limit: number): Promise<readonly DueWill[]> {
     const { calls, keys, nowMs, willLooks } = this.#around;
     const buckets = willLooks.due();

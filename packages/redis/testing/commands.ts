@@ -37,6 +37,8 @@ const message = fc.record({
   expiresIn: fc.constantFrom(0, 0, 0, 500, 3000),
 });
 
+const retained = fc.tuple(message, uid).map(([one, named]) => ({ ...one, uid: named }));
+
 const target = fc.record({
   claim,
   filters: fc.uniqueArray(filter, { minLength: 1, maxLength: 3 }),
@@ -114,7 +116,7 @@ export const commands = fc.oneof(
   },
   { weight: 1, arbitrary: kind('ended', { forget: fc.boolean() }) },
   { weight: 1, arbitrary: kind('wills', { done: fc.boolean() }) },
-  { weight: 2, arbitrary: kind('retain', { messages: fc.array(message, { minLength: 1, maxLength: 3 }) }) },
+  { weight: 2, arbitrary: kind('retain', { messages: fc.array(retained, { minLength: 1, maxLength: 3 }) }) },
   { weight: 1, arbitrary: kind('match', { filter }) },
   { weight: 1, arbitrary: kind('count', {}) },
   { weight: 1, arbitrary: kind('ends', { claims: fc.array(claim, { maxLength: 3 }) }) },

@@ -87,6 +87,25 @@ export function describePeerBreaks({ describe, it, expect }: TestWords, open: Op
       expect(b.looks).toBe(3);
       expect(a.looks).toBe(0);
     });
+
+    it('the receiver has a look whenever the members are named while it is broken [rule: Push]', async () => {
+      await using trial = await PeersTrial.open(open);
+      const a = await trial.node('a');
+      const b = await trial.node('b');
+      a.peers.meet([trial.member('a', 'b')]);
+      b.peers.meet([trial.member('b', 'a')]);
+      await a.marker('b');
+      const heard = b.looks;
+      b.peers.meet([trial.member('b', 'a')]);
+      await a.marker('b');
+      expect(b.looks).toBe(heard);
+      trial.place.cut('a', 'b');
+      await trial.until(() => b.looks === heard + 1);
+      for (const more of [2, 3]) {
+        b.peers.meet([trial.member('b', 'a')]);
+        await trial.until(() => b.looks === heard + more);
+      }
+    });
   });
 
   describe('a node that does not keep up', () => {

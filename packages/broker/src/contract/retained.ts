@@ -1,6 +1,7 @@
 // What every store must do with retained messages: the last one of each topic, found by Topic Filter [MQTT 3.3.1.3, 4.7].
 
 import type { Message } from '../message.ts';
+import type { RetainedSet } from '../ports.ts';
 import { matches } from '../topic/filter.ts';
 import { messageOn, textOf } from './samples.ts';
 import { SeededRandom } from './seeded-random.ts';
@@ -9,6 +10,7 @@ import type { OpenTrial, StoreTrial, TestWords } from './trial.ts';
 /** The suite of {@link Retained}. */
 export function describeRetained(words: TestWords, open: OpenTrial): void {
   describeSet(words, open);
+  describeRepeats(words, open);
   describeMatch(words, open);
 }
 
@@ -39,15 +41,15 @@ function describeSet({ describe, it, expect }: TestWords, open: OpenTrial): void
 
     it('keeps all it was published with', async () => {
       await using trial = await open();
-      const message = keep('a', 'tall', {
+      const set = keep('a', 'tall', {
         qos: 2,
         publisherId: 'lamp',
         expiresAtMs: trial.clock.nowMs() + 1000,
         properties: { messageExpiryInterval: 1, userProperties: [['k', 'v']], contentType: 'text/plain' },
       });
-      await trial.store.retained.set([message]);
+      await trial.store.retained.set([set]);
       const found = await all(trial, 'a');
-      expect(found.map((each) => ({ ...each, frames: undefined }))).toEqual([message]);
+      expect(found.map((each) => ({ ...each, frames: undefined }))).toEqual([set.message]);
     });
 
     it('is not found once it has expired, and a later one without expiry stays [MQTT-3.3.2-5]', async () => {
@@ -85,6 +87,63 @@ function describeSet({ describe, it, expect }: TestWords, open: OpenTrial): void
       await trial.clock.advance(1000);
       expect(await trial.store.retained.set([keep('b', '2')])).toEqual([true]);
       expect(await trial.store.retained.count()).toBe(1);
+    });
+  });
+}
+
+function describeRepeats({ describe, it, expect }: TestWords, open: OpenTrial): void {
+  describe('rule: QoS 2, a retained message that is published again under its uid', () => {
+    it('does not take the place of a newer one', async () => {
+      await using trial = await open();
+      const { retained } = trial.store;
+      await retained.set([named('will', keep('lamp', 'offline'))]);
+      await retained.set([keep('lamp', 'online')]);
+      expect(await retained.set([named('will', keep('lamp', 'offline'))])).toEqual([true]);
+      expect(await texts(trial, '#')).toEqual(['lamp online']);
+      await retained.set([named('next', keep('lamp', 'offline'))]);
+      expect(await texts(trial, '#')).toEqual(['lamp offline']);
+    });
+
+    it('nor of one that came in the same call, nor is it there again where it was removed', async () => {
+      await using trial = await open();
+      const { retained } = trial.store;
+      const [first, again] = [named('u', keep('a', '1')), named('v', keep('b', '1'))];
+      expect(await retained.set([first, keep('a', '2'), first, again, keep('b', ''), again])).toEqual(
+        Array.from({ length: 6 }, () => true),
+      );
+      expect(await texts(trial, '#')).toEqual(['a 2']);
+      expect(await retained.count()).toBe(1);
+    });
+
+    it('removes nothing again', async () => {
+      await using trial = await open();
+      const { retained } = trial.store;
+      const removal = named('u', keep('a', ''));
+      await retained.set([keep('a', '1'), removal]);
+      await retained.set([keep('a', '2')]);
+      expect(await retained.set([removal])).toEqual([true]);
+      expect(await texts(trial, '#')).toEqual(['a 2']);
+    });
+
+    it('is known for as long as it may be, which is 5 minutes', async () => {
+      await using trial = await open();
+      const { retained } = trial.store;
+      const message = named('u', keep('a', '1'));
+      await retained.set([message, keep('a', '2')]);
+      await trial.clock.advance(4 * 60 * 1000);
+      // Others have come meanwhile, by which what is too old is forgotten.
+      await retained.set([named('v', keep('a', '3'))]);
+      await retained.set([message]);
+      expect(await texts(trial, '#')).toEqual(['a 3']);
+    });
+
+    it('is set the second time if the first time it was refused', async () => {
+      await using trial = await open({ retainedMaxMessages: 1 });
+      const { retained } = trial.store;
+      const message = named('u', keep('b', '1'));
+      expect(await retained.set([keep('a', '1'), message])).toEqual([true, false]);
+      expect(await retained.set([keep('a', ''), message])).toEqual([true, true]);
+      expect(await texts(trial, '#')).toEqual(['b 1']);
     });
   });
 }
@@ -173,8 +232,13 @@ function describeMatch({ describe, it, expect }: TestWords, open: OpenTrial): vo
   });
 }
 
-function keep(topic: string, text: string, fields: Partial<Message> = {}): Message {
-  return messageOn(topic, text, { retain: true, ...fields });
+function keep(topic: string, text: string, fields: Partial<Message> = {}): RetainedSet {
+  return { message: messageOn(topic, text, { retain: true, ...fields }), uid: undefined };
+}
+
+/** The same under a uid: it may come again. */
+function named(uid: string, { message }: RetainedSet): RetainedSet {
+  return { message, uid };
 }
 
 async function all(trial: StoreTrial, topicFilter: string): Promise<Message[]> {

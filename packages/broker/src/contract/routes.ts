@@ -37,14 +37,14 @@ function describeVersions({ describe, it, expect }: TestWords, open: OpenTrial):
       const { routes } = trial.store;
       const table = await follow(trial);
       await routes.put([a, b]);
-      await trial.clock.settle();
+      await caughtUp(trial);
       const stale = table.versionOf(a);
       await routes.put([a]);
       await routes.removeIf([{ ...a, version: stale }]);
-      await trial.clock.settle();
+      await caughtUp(trial);
       expect(table.now()).toEqual([a, b]);
       await routes.removeIf([{ ...a, version: table.versionOf(a) }]);
-      await trial.clock.settle();
+      await caughtUp(trial);
       expect(table.now()).toEqual([b]);
     });
 
@@ -53,12 +53,12 @@ function describeVersions({ describe, it, expect }: TestWords, open: OpenTrial):
       const { routes } = trial.store;
       const table = await follow(trial);
       const put = await routes.put([a]);
-      await trial.clock.settle();
+      await caughtUp(trial);
       const version = table.versionOf(a);
       await routes.removeIf([{ ...a, version }]);
       await routes.removeIf([{ ...a, version }]);
       expect(await routes.version()).toBeGreaterThan(put);
-      await trial.clock.settle();
+      await caughtUp(trial);
       expect(table.changes.map(({ present }) => present)).toEqual([true, false]);
       expect(table.now()).toEqual([]);
     });
@@ -70,9 +70,9 @@ function describeVersions({ describe, it, expect }: TestWords, open: OpenTrial):
       const newer = { ...a, generation: 'g2' };
       await routes.put([a]);
       await routes.put([newer]);
-      await trial.clock.settle();
+      await caughtUp(trial);
       await routes.removeIf([{ ...a, version: table.versionOf(a) }]);
-      await trial.clock.settle();
+      await caughtUp(trial);
       expect(table.now()).toEqual([newer]);
     });
   });
@@ -86,7 +86,7 @@ function describeMarks({ describe, it, expect }: TestWords, open: OpenTrial): vo
       const table = await follow(trial);
       const versions: number[] = [];
       for (const put of [any, volatile, any, both]) versions.push(await routes.put([put]));
-      await trial.clock.settle();
+      await caughtUp(trial);
       expect(table.changes.map(withoutVersion)).toEqual([
         { ...any, present: true },
         { ...both, present: true },
@@ -102,7 +102,7 @@ function describeMarks({ describe, it, expect }: TestWords, open: OpenTrial): vo
       await using trial = await open();
       const table = await follow(trial);
       await trial.store.routes.put([any, { ...any, topicFilter: 'c' }, volatile]);
-      await trial.clock.settle();
+      await caughtUp(trial);
       expect(table.now()).toEqual([both, { ...any, topicFilter: 'c' }]);
       expect(await trial.store.routes.version()).toBe(table.versionOf(any));
     });
@@ -114,19 +114,19 @@ function describeMarks({ describe, it, expect }: TestWords, open: OpenTrial): vo
       const table = await follow(trial);
       const first = table.versionOf(both);
       await routes.removeIf([{ ...any, version: first }]);
-      await trial.clock.settle();
+      await caughtUp(trial);
       expect(table.now()).toEqual([volatile]);
       const second = table.versionOf(both);
       expect(second).toBeGreaterThan(first);
       expect(await routes.version()).toBe(second);
 
       await routes.removeIf([{ ...volatile, version: first }]); // decided before the other mark went
-      await trial.clock.settle();
+      await caughtUp(trial);
       expect(table.now()).toEqual([volatile]);
 
       await routes.removeIf([{ ...volatile, version: second }]);
       await routes.removeIf([{ ...volatile, version: second }]);
-      await trial.clock.settle();
+      await caughtUp(trial);
       expect(table.changes.map(withoutVersion)).toEqual([
         { ...both, present: true },
         { ...volatile, present: true },
@@ -140,12 +140,12 @@ function describeMarks({ describe, it, expect }: TestWords, open: OpenTrial): vo
       const { routes } = trial.store;
       const table = await follow(trial);
       await routes.put([both]);
-      await trial.clock.settle();
+      await caughtUp(trial);
       await routes.removeIf([{ ...both, version: table.versionOf(both) }]);
-      await trial.clock.settle();
+      await caughtUp(trial);
       expect(table.now()).toEqual([]);
       await routes.put([volatile]);
-      await trial.clock.settle();
+      await caughtUp(trial);
       expect(table.now()).toEqual([volatile]);
     });
 
@@ -154,11 +154,11 @@ function describeMarks({ describe, it, expect }: TestWords, open: OpenTrial): vo
       const { routes } = trial.store;
       const table = await follow(trial);
       await routes.put([both]);
-      await trial.clock.settle();
+      await caughtUp(trial);
       const stale = table.versionOf(both);
       await routes.put([any]);
       for (const taken of [any, volatile, both]) await routes.removeIf([{ ...taken, version: stale }]);
-      await trial.clock.settle();
+      await caughtUp(trial);
       expect(table.now()).toEqual([both]);
       expect(table.changes).toHaveLength(2);
     });
@@ -171,11 +171,11 @@ function describeMarks({ describe, it, expect }: TestWords, open: OpenTrial): vo
       const namesake = { ...a, generation: 'g2', clientId: node };
       const elsewhere = { ...any, topicFilter: 'a' };
       await routes.put([a, any, again, namesake, elsewhere]);
-      await trial.clock.settle();
+      await caughtUp(trial);
       expect(table.now()).toEqual(sorted([a, any, again, namesake, elsewhere]));
       await routes.removeIf([{ ...any, version: table.versionOf(any) }]);
       await routes.removeIf([{ ...a, version: table.versionOf(a) }]);
-      await trial.clock.settle();
+      await caughtUp(trial);
       expect(table.now()).toEqual(sorted([again, namesake, elsewhere]));
     });
   });
@@ -190,7 +190,7 @@ function describeFollowers({ describe, it, expect }: TestWords, open: OpenTrial)
         const put = await trial.store.routes.put([{ ...a, clientId: `c${i}`, generation: `g${i}` }]);
         const version = await trial.store.routes.version();
         expect(version).toBeGreaterThanOrEqual(put);
-        await trial.clock.settle();
+        await caughtUp(trial);
         expect(table.changes.at(-1)?.version).toBe(version);
       }
     });
@@ -204,7 +204,7 @@ function describeFollowers({ describe, it, expect }: TestWords, open: OpenTrial)
       const later = await follow(trial);
       await routes.put([{ ...b, generation: 'g2' }, a]);
       await routes.removeIf([{ ...b, version: table.versionOf(b) }]);
-      await trial.clock.settle();
+      await caughtUp(trial);
       for (const { versions } of [table, later]) expect(versions).toEqual(ascending(versions));
       expect(later.now()).toEqual(table.now());
       expect(table.now()).toEqual([a, { ...b, generation: 'g2' }]);
@@ -216,14 +216,14 @@ function describeFollowers({ describe, it, expect }: TestWords, open: OpenTrial)
       const early = await follow(trial);
       const other = { ...both, node: memberOf('other').node };
       await routes.put([any, a, other, volatile]);
-      await trial.clock.settle();
+      await caughtUp(trial);
       await routes.removeIf([{ ...any, node: other.node, version: early.versionOf(other) }]);
       await routes.removeIf([{ ...a, version: early.versionOf(a) }]);
-      await trial.clock.settle();
+      await caughtUp(trial);
       const late = await follow(trial);
       expect(late.now()).toEqual(sorted([both, { ...other, marks: mark.volatile }]));
       await routes.put([b, { ...other, marks: mark.any }]);
-      await trial.clock.settle();
+      await caughtUp(trial);
       for (const table of [early, late]) {
         expect(table.now()).toEqual(sorted([both, other, b]));
         expect(table.versions).toEqual(ascending(table.versions));
@@ -231,7 +231,7 @@ function describeFollowers({ describe, it, expect }: TestWords, open: OpenTrial)
       for (const route of [both, other, b]) expect(late.versionOf(route)).toBe(early.versionOf(route));
       // What the late one was told of last may be removed by it.
       await routes.removeIf([{ ...both, version: late.versionOf(both) }]);
-      await trial.clock.settle();
+      await caughtUp(trial);
       expect(early.now()).toEqual(sorted([other, b]));
     });
 
@@ -241,10 +241,10 @@ function describeFollowers({ describe, it, expect }: TestWords, open: OpenTrial)
       const empty = await follow(trial);
       expect(empty.version).toBe(await routes.version());
       await routes.put([a, b]);
-      await trial.clock.settle();
+      await caughtUp(trial);
       const put = (await follow(trial)).versionOf(b);
       await routes.removeIf([{ ...b, version: put }]);
-      await trial.clock.settle();
+      await caughtUp(trial);
       const late = await follow(trial);
       expect(late.now()).toEqual(sorted([a]));
       expect(late.version).toBe(await routes.version());
@@ -256,6 +256,8 @@ function describeFollowers({ describe, it, expect }: TestWords, open: OpenTrial)
 interface FollowedTable {
   /** How new the copy was said to be, last. */
   readonly version: number;
+  /** Waits until the copy is at least so new. */
+  reaches(version: number): Promise<void>;
   readonly changes: RouteChange[];
   /** Of all changes, in the order in which they were told. */
   readonly versions: readonly number[];
@@ -269,9 +271,11 @@ interface FollowedTable {
 async function follow(trial: StoreTrial): Promise<FollowedTable> {
   const changes: RouteChange[] = [];
   let reached = -1;
+  const waiting: (() => void)[] = [];
   const present = new Map<string, { readonly route: Route; readonly version: number }>();
   await trial.store.routes.follow((told, version) => {
     reached = version;
+    for (const resolve of waiting.splice(0)) resolve();
     for (const change of told) {
       changes.push(change);
       const { present: isPresent, version, ...route } = change;
@@ -279,10 +283,13 @@ async function follow(trial: StoreTrial): Promise<FollowedTable> {
       else present.delete(keyOf(route));
     }
   });
-  return {
+  const table: FollowedTable = {
     changes,
     get version() {
       return reached;
+    },
+    reaches: async (version) => {
+      while (reached < version) await new Promise<void>((resolve) => waiting.push(resolve));
     },
     get versions() {
       return changes.map(({ version }) => version);
@@ -290,6 +297,18 @@ async function follow(trial: StoreTrial): Promise<FollowedTable> {
     versionOf: (route) => present.get(keyOf(route))?.version ?? -1,
     now: () => sorted(Array.from(present.values(), ({ route }) => route)),
   };
+  tables.set(trial, [...(tables.get(trial) ?? []), table]);
+  return table;
+}
+
+/** The copies that follow a store. */
+const tables = new WeakMap<StoreTrial, readonly FollowedTable[]>();
+
+/** Waits until every copy is as new as the table. */
+async function caughtUp(trial: StoreTrial): Promise<void> {
+  await trial.clock.settle();
+  const version = await trial.store.routes.version();
+  for (const table of tables.get(trial) ?? []) await table.reaches(version);
 }
 
 function withoutVersion({ version: _, ...change }: RouteChange): Omit<RouteChange, 'version'> {

@@ -100,6 +100,9 @@ class MemoryPeers implements Peers, WayEnd {
     named.delete(this.self.node);
     for (const node of this.#named) if (!named.has(node)) this.#gone.add(node);
     for (const node of named) this.#gone.delete(node);
+    const isUnheard = [...named].some(
+      (node) => this.#named.has(node) && this.#hub.reach(node, this.self.node) === undefined,
+    );
     this.#named = named;
     for (const [node, way] of this.#ways) if (!named.has(node)) this.#leave(node, way);
     for (const node of named) {
@@ -107,6 +110,7 @@ class MemoryPeers implements Peers, WayEnd {
       this.#ways.get(node)?.open();
     }
     this.#hub.changed(this.self.node);
+    if (isUnheard) this.look();
   }
 
   publish(node: string, message: PeerMessage): boolean {

@@ -22,6 +22,7 @@ import type {
   QueueRead,
   StoredSubscription,
 } from '../ports.ts';
+import { horizonMs } from './seen-uids.ts';
 import { claimed } from './sessions.ts';
 import type { MemoryState, SessionRecord } from './state.ts';
 
@@ -29,8 +30,6 @@ import type { MemoryState, SessionRecord } from './state.ts';
 const readStepsMax = 4096;
 /** A read stops once it has this many bytes. */
 const readBytesMax = 1024 * 1024;
-/** rule: QoS 2. Nobody publishes a message again after this. */
-const horizonMs = 5 * 60 * 1000;
 /** Uids remembered for a Session; more than can be on their way to it at once. */
 const seenMax = 10_000;
 

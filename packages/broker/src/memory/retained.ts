@@ -4,10 +4,14 @@
 // began and stays is found, what comes or goes during it may or may not be.
 
 import type { Message } from '../message.ts';
+import type { RetainedSet } from '../ports.ts';
 import { Due } from './due.ts';
+import { SeenUids } from './seen-uids.ts';
 
 /** Nodes of the tree looked at without a pause: a few milliseconds. */
 const looksInATurn = 2000;
+/** Uids remembered for all topics together; more than can be on their way at once. */
+const seenMax = 640_000;
 
 class Node {
   message: Message | undefined;
@@ -18,6 +22,7 @@ class Node {
 export class RetainedTree {
   readonly #root = new Node();
   readonly #expiries = new Due<string>((topic, dueMs) => this.#find(topic, false)?.message?.expiresAtMs === dueMs);
+  readonly #seen = new SeenUids(seenMax);
   #count = 0;
 
   get count(): number {
@@ -26,11 +31,20 @@ export class RetainedTree {
 
   /**
    * Stores a message in place of the last one of its topic; an empty payload removes it [MQTT-3.3.1-6, MQTT-3.3.1-7].
+   * One whose uid was set before is left alone [rule: QoS 2].
    *
    * @returns false if `max` topics have a message already and this one has not
    */
-  set(message: Message, max: number, nowMs: number): boolean {
+  set({ message, uid }: RetainedSet, max: number, nowMs: number): boolean {
     this.#expire(nowMs);
+    if (uid === undefined) return this.#set(message, max);
+    if (this.#seen.has(uid, nowMs)) return true;
+    const isStored = this.#set(message, max);
+    if (isStored) this.#seen.add(uid, nowMs);
+    return isStored;
+  }
+
+  #set(message: Message, max: number): boolean {
     if (message.payload.length === 0) {
       this.#remove(message.topic);
       return true;

@@ -42,8 +42,7 @@ export function memoryStore(clock: Clock, random: Random, limits: QueueLimits): 
       release: async (released) => queues.releaseInbound(state, released),
     },
     retained: {
-      set: async (messages) =>
-        messages.map((message) => state.retained.set(message, limits.retainedMaxMessages, clock.nowMs())),
+      set: async (sets) => sets.map((each) => state.retained.set(each, limits.retainedMaxMessages, clock.nowMs())),
       match: (topicFilter) => pages(state, topicFilter, clock),
       count: async () => state.retained.count,
     },

@@ -181,6 +181,14 @@ describe('[MQTT-4.4.0-1] a resumed Session', () => {
     expect(outbound.inflight).toBe(4);
   });
 
+  it('sends an owed PUBREL once, though a read names it again after its PUBCOMP', () => {
+    const { outbound, outlet } = new Trial({ resendSeq: 5 });
+    outbound.resume([2]);
+    outbound.pubcomp(2);
+    outbound.resume([2, 4]);
+    expect(outlet.said()).toEqual(['pubrel #2', 'pubrel #4']);
+  });
+
   it('counts owed PUBRELs in its window', () => {
     const { outbound, outlet, offer } = new Trial({ inflightMax: 2, resendSeq: 3 });
     outbound.resume([1, 2, 3]);

@@ -59,6 +59,8 @@ export class Outbound {
   readonly #clock: Clock;
   /** By Packet Identifier, in order of sending. */
   #inflight: Map<number, number> | undefined;
+  /** Seqs whose PUBREL was owed from an earlier Network Connection, and was sent on this one. */
+  #resumed: Set<number> | undefined;
   #sentSeq: number;
   /** No seq from here on is sent before the span has been looked at anew. */
   #spanEndSeq = 0;
@@ -118,7 +120,10 @@ export class Outbound {
    */
   resume(releases: readonly number[]): void {
     for (const seq of releases) {
-      if (this.#inflight?.has(packetIdOf(seq))) continue;
+      // A read may name one whose PUBCOMP is here, and on its way to the store.
+      if (this.#inflight?.has(packetIdOf(seq)) || this.#resumed?.has(seq)) continue;
+      this.#resumed ??= new Set();
+      this.#resumed.add(seq);
       this.#note(seq, awaitsPubcomp);
       this.#sendPubrel(packetIdOf(seq), ReasonCode.success);
     }

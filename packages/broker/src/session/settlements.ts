@@ -7,7 +7,7 @@
 // While the store does not answer, what has gathered waits; it is bounded by what is in flight.
 
 import { type Persistence, persist } from '../persist.ts';
-import type { Claim, Clock, Ingress, QueueAck, Store } from '../ports.ts';
+import { type Claim, type Clock, type Ingress, type QueueAck, type Store, StoreUnavailable } from '../ports.ts';
 import type { Outbound } from './outbound.ts';
 
 /** Whoever may go on once a Packet Identifier is released in the store. */
@@ -80,20 +80,32 @@ export class Settlements {
     if (!this.#persistence.stopped) throw error;
   }
 
+  /** @returns false if the store refused it for certain: then nobody goes on as if it were stored */
+  async #persist(operation: string, call: () => Promise<void>): Promise<boolean> {
+    try {
+      await persist(this.#persistence, operation, call);
+      return true;
+    } catch (error) {
+      if (error instanceof StoreUnavailable) throw error;
+      this.#persistence.observer.observe({ is: 'internal_error', where: operation, error });
+      return false;
+    }
+  }
+
   async #settle(): Promise<void> {
     while (!isEmpty(this.#gathered)) {
       const { acks, recs, done, releases } = this.#gathered;
       this.#gathered = nothing();
       const { queues, inbound } = this.#store;
-      await Promise.all([
-        acks.size === 0 || persist(this.#persistence, 'ack', () => queues.ack([...acks.values()])),
-        recs.length === 0 || persist(this.#persistence, 'rec', () => queues.rec(recs.map(({ ack }) => ack))),
-        done.length === 0 || persist(this.#persistence, 'done', () => inbound.done(done)),
+      const [, areRecsStored, , areReleased] = await Promise.all([
+        acks.size === 0 || this.#persist('ack', () => queues.ack([...acks.values()])),
+        recs.length === 0 || this.#persist('rec', () => queues.rec(recs.map(({ ack }) => ack))),
+        done.length === 0 || this.#persist('done', () => inbound.done(done)),
         releases.length === 0 ||
-          persist(this.#persistence, 'release', () => inbound.release(releases.map(({ ingress }) => ingress))),
+          this.#persist('release', () => inbound.release(releases.map(({ ingress }) => ingress))),
       ]);
-      for (const { outbound, seq } of recs) outbound.release(seq);
-      for (const { whoWaits, ingress } of releases) whoWaits.released(ingress.packetId);
+      if (areRecsStored) for (const { outbound, seq } of recs) outbound.release(seq);
+      if (areReleased) for (const { whoWaits, ingress } of releases) whoWaits.released(ingress.packetId);
     }
     this.#busy = false;
     for (const resolve of this.#idle.splice(0)) resolve();

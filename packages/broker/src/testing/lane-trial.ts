@@ -61,6 +61,7 @@ export class LaneTrial {
       drops,
       counters,
       persistence,
+      gatherMs: limits.gatherMs ?? 0,
       uidPrefix: 'u',
       elsewhere: undefined,
     });

@@ -46,9 +46,9 @@ export class PendingCall {
     this.#outcome?.then(this.#resolve, this.#reject);
   }
 
-  /** Nobody will ever know from this call whether it was done. */
-  fail(): void {
-    this.#reject(new StoreUnavailable(`${this.name} did not answer`));
+  /** Nobody will ever know from this call whether it was done; or, with another error, it certainly was not. */
+  fail(error: Error = new StoreUnavailable(`${this.name} did not answer`)): void {
+    this.#reject(error);
   }
 }
 
