@@ -30,6 +30,8 @@ export class FrameReader {
   readonly #inbox: PeerInbox;
   readonly #bodies: Decoder;
   readonly #texts = new Texts();
+  /** Of the last message at QoS 0 in this batch. */
+  #publisherId = '';
   /** Deliveries that have been read and not yet handed over. */
   #deliveries: PeerMessage[] = [];
 
@@ -49,6 +51,7 @@ export class FrameReader {
     if (batch.look) this.#inbox.look();
     sender.taken = Math.max(sender.taken, batch.floor - 1);
     const heads = new HeadReader(batch.heads, this.#texts);
+    this.#publisherId = '';
     this.#bodies.feed(batch.bodies);
     let sequence = batch.first;
     try {
@@ -98,7 +101,8 @@ export class FrameReader {
   }
 
   #message(head: number, heads: HeadReader): PeerMessage {
-    const publisherId = heads.text();
+    const publisherId = head & flag.samePublisher ? this.#publisherId : heads.text();
+    if ((head & kindBits) === kind.publish) this.#publisherId = publisherId;
     const expiresAtMs = head & flag.expiry ? heads.number() : 0;
     const uid = head & flag.uid ? heads.text() : undefined;
     const { topic, payload, qos, retain, properties } = this.#body();

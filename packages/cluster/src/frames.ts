@@ -10,7 +10,7 @@ import { writeByte, writeNumber, writeText } from './heads.ts';
 /** The first byte of a head: what the frame is … */
 export const kind = { publish: 0, deliver: 1, push: 2, kick: 3 } as const;
 /** … and what it has. */
-export const flag = { expiry: 4, uid: 8, entry: 16 } as const;
+export const flag = { expiry: 4, uid: 8, entry: 16, samePublisher: 32 } as const;
 /** The bits of the first byte that tell the kind. */
 export const kindBits = 3;
 
@@ -52,6 +52,8 @@ export class Frames {
   /** The numbers of the first and the last delivery in it; 0 if there is none. */
   first = 0;
   last = 0;
+  /** Of the last message at QoS 0 in it: what a Client has sent stands together. */
+  #publisherId: string | undefined = undefined;
 
   /** Its size. */
   get bytes(): number {
@@ -65,7 +67,13 @@ export class Frames {
 
   /** Appends a QoS 0 message. */
   publish(message: PeerMessage): void {
-    this.#message(kind.publish, message);
+    const { publisherId } = message.message;
+    if (publisherId === this.#publisherId) {
+      this.#message(kind.publish + flag.samePublisher, message);
+    } else {
+      this.#message(kind.publish, message);
+      this.#publisherId = publisherId;
+    }
   }
 
   /** Appends a numbered message; it must follow the one before. */
@@ -140,6 +148,7 @@ export class Frames {
   /** Empties it. Nobody may look at what {@link Frames.view} returned any more. */
   clear(): void {
     this.#cut(0, 0);
+    this.#publisherId = undefined;
     this.first = 0;
     this.last = 0;
     if (this.#heads.buffer.length > keptBytes) Slab.give(this.#heads);
@@ -152,7 +161,7 @@ export class Frames {
     try {
       const hasExpiry = message.expiresAtMs > 0;
       writeByte(this.#heads, kindOfFrame + (hasExpiry ? flag.expiry : 0) + (uid === undefined ? 0 : flag.uid));
-      writeText(this.#heads, message.publisherId);
+      if ((kindOfFrame & flag.samePublisher) === 0) writeText(this.#heads, message.publisherId);
       if (hasExpiry) writeNumber(this.#heads, message.expiresAtMs);
       if (uid !== undefined) writeText(this.#heads, uid);
       this.#body(message.topic, message.payload, message.qos, message.retain, message.properties);

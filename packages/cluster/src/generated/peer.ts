@@ -33,7 +33,8 @@ export const protobufFileName = "peer.proto";
  * A frame has a head, and most have a body too: an MQTT 5.0 PUBLISH packet. The heads stand together and so do the
  * bodies, so that one decoder runs over all bodies in one go. A head is a byte, kind + flags, and then
  *
- *   0  publish   message                                     a message at QoS 0
+ *   0  publish   message                                     a message at QoS 0; + 32: its publisher is that of the last
+ *                                                            one in this batch, and does not stand there
  *   1  deliver   message                                     the next numbered message
  *   2  push      text clientId · text generation · number epoch · number sentSeq
  *                + 16: number seq · byte flags · message     an entry; flags: QoS + 4 Retain of the message itself, the
