@@ -98,10 +98,8 @@ describe('while Redis stands still', () => {
       await subscriber.expectNothing();
     }
     // The leases that stood still were timed only while the store answered: nobody was found dead, nor finds himself so.
-    await until('everybody to renew', async () => {
-      const members = await Promise.all(cluster.nodes.map((node) => node.metric('mqtt_cluster_members')));
-      return members.every((count) => count === 3) || undefined;
-    });
+    await everybodyIsBack();
+    for (const node of cluster.nodes) expect(await node.metric('mqtt_cluster_members')).toBe(3);
     const later = await there.connect();
     await later.subscribe(topic, { qos: 1 });
     await publishers.one.publish({ topic, qos: 1, payload: 'after' });
@@ -112,8 +110,17 @@ describe('while Redis stands still', () => {
   }, 60_000);
 });
 
+/** Waits until every node has renewed its lease, each as soon as it has a connection again. */
+async function everybodyIsBack(): Promise<void> {
+  await until('everybody to renew', async () => {
+    const up = await Promise.all(cluster.nodes.map((node) => node.metric('mqtt_store_up')));
+    return up.every((isUp) => isUp === 1) || undefined;
+  });
+}
+
 describe('when Redis is killed and started again on what it had written', () => {
   it('nothing that was acknowledged is lost, and no node is taken for dead', async () => {
+    await everybodyIsBack();
     const topic = fresh('news');
     const sleeper = await cluster.node(2).connect(lasting);
     await sleeper.subscribe(topic, { qos: 2 });

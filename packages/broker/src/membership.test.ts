@@ -242,6 +242,23 @@ describe('rule: Fence', () => {
     expect(only.happened).toEqual([]);
   });
 
+  it('renews as soon as the store answers again, and does not press a store that does not', async () => {
+    const trial = new Trial();
+    const [a] = (await trial.nodes('a')) as [Node];
+    let asked = 0;
+    a.meet = (call) => {
+      if (call.name === 'members.renew') asked++;
+      call.fail();
+    };
+    await trial.around.clock.advance(30_000);
+    expect(asked).toBeGreaterThan(150);
+    expect(asked).toBeLessThan(350);
+    a.meet = (call) => call.answer();
+    const { renewals = 0 } = (await trial.store.members.renew(a.self.node)).members[0] ?? {};
+    await trial.around.clock.advance(100);
+    expect((await trial.store.members.renew(a.self.node)).members[0]?.renewals).toBe(renewals + 2);
+  });
+
   it('says that the store answers only when it has for a while, lest others let go too early when it is back', async () => {
     const trial = new Trial();
     const [a] = (await trial.nodes('a')) as [Node];

@@ -19,6 +19,8 @@ import type { Clock, Routes } from './ports.ts';
 import type { Router } from './router.ts';
 
 const renewMs = 1000;
+/** A renewal that failed is tried again so soon. */
+const retryMs = 100;
 /** A lease that has stood still for so long is dead. */
 const leaseMs = 6000;
 /** Between two answers of the store at most so much time counts. */
@@ -95,6 +97,7 @@ export class Membership {
   #renewal: Promise<Renewal> | undefined;
   /** A renewal that has not been asked for yet. */
   #following: Promise<void> | undefined;
+  #isRetrying = false;
   #ticks = 0;
   /** Whether the routes are known, so that those of the dead can be taken away. */
   #mindsDead = false;
@@ -211,12 +214,25 @@ export class Membership {
       if (lateMs > doubtMs - renewMs) fence(`it stood still for ${Math.round(lateMs)} ms`);
       else this.#tick();
     });
-    if (this.#renewal === undefined) this.#renew().catch((error: unknown) => this.#failed('renew', error));
+    this.#renewUntilDone();
     this.#doubt().catch((error: unknown) => this.#failed('doubt', error));
     this.#giveUpUnreachable();
     if (++this.#ticks % strayEvery === 0) {
       this.#removeStrays().catch((error: unknown) => this.#failed('remove_strays', error));
     }
+  }
+
+  /** Renews; if the store does not answer, again soon: until it has, what this node asks for is refused as stale. */
+  #renewUntilDone(): void {
+    if (this.#renewal !== undefined || this.#isRetrying || this.#stopped) return;
+    this.#renew().catch((error: unknown) => {
+      this.#failed('renew', error);
+      this.#isRetrying = true;
+      this.#around.clock.after(retryMs, () => {
+        this.#isRetrying = false;
+        this.#renewUntilDone();
+      });
+    });
   }
 
   async #renew(): Promise<void> {
