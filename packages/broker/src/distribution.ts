@@ -91,8 +91,8 @@ export class Distribution {
   qos12({ isRefusable, uid }: Incoming, message: Message, match: Match, outcomes: Outcomes): ReasonCode {
     if (outcomes === undefined) return ReasonCode.quotaExceeded;
     let reached = 0;
-    for (const [i, outcome] of outcomes.entries()) {
-      if (this.#stored(message, match.stored[i] as StoredTarget, outcome)) reached++;
+    for (let i = 0; i < outcomes.length; i++) {
+      if (this.#stored(message, match.stored[i] as StoredTarget, outcomes[i] as EnqueueOutcome)) reached++;
     }
     if (isRefusable && this.#around.refuseWhenFull && match.volatile.some(({ session }) => session.isFull(message))) {
       return ReasonCode.quotaExceeded;

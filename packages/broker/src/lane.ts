@@ -228,7 +228,8 @@ export class Lane {
     const matches = batch.map((incoming) => this.#match(incoming, fenced));
     await this.#meet(matches);
     const enqueues: Enqueue[] = [];
-    for (const [i, { message, isRefusable, uid }] of batch.entries()) {
+    for (let i = 0; i < batch.length; i++) {
+      const { message, isRefusable, uid } = batch[i] as Incoming;
       const stored = matches[i]?.stored;
       if (message === undefined || message.qos === 0 || stored === undefined || stored.length === 0) continue;
       enqueues.push({ message, targets: stored, isRefusable, uid });
@@ -243,7 +244,8 @@ export class Lane {
     const elsewhere = new ElsewhereBatch();
     let isElsewhere = false;
     let at = 0;
-    for (const [i, incoming] of batch.entries()) {
+    for (let i = 0; i < batch.length; i++) {
+      const incoming = batch[i] as Incoming;
       const match = matches[i];
       if (this.#ahead?.has(incoming)) continue;
       if (match === undefined) {
