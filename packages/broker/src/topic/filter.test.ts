@@ -1,7 +1,7 @@
 import { ReasonCode } from '@skein/protocol';
 import { describe, expect, it } from 'vitest';
 import { defaultLimits } from '../limits.ts';
-import { hasWildcard, isShared, isWellFormed, matches, refuseFilter } from './filter.ts';
+import { hasWildcard, isShared, isWellFormed, matches, refuseFilter, sharedPart } from './filter.ts';
 
 describe('a Topic Filter is well formed [MQTT-4.7.1-1, MQTT-4.7.1-2, MQTT-4.7.3-1]', () => {
   it.each(['a', '/', '//', ' ', '#', '+', 'a/#', '+/+/#', '/+', '+/', 'a/+/b', '$SYS/#', '/#', 'a//+'])(
@@ -20,8 +20,23 @@ describe('a Topic Filter is well formed [MQTT-4.7.1-1, MQTT-4.7.1-2, MQTT-4.7.3-
 });
 
 describe('a Topic Filter is refused', () => {
-  it('for a shared subscription, which this server does not offer [§3.2.2.3.13]', () => {
-    expect(refuseFilter('$share/group/a', defaultLimits)).toBe(ReasonCode.sharedSubscriptionsNotSupported);
+  it.each([
+    '$share/a',
+    '$share/',
+    '$share//a',
+    '$share/+/a',
+    '$share/a#/a',
+    '$share/group/',
+    '$share/group/a#',
+    '$queue/',
+  ])('for a group without a name, or without a filter: %s [MQTT-4.8.2-1] [MQTT-4.8.2-2]', (topicFilter) => {
+    expect(refuseFilter(topicFilter, defaultLimits)).toBe(ReasonCode.topicFilterInvalid);
+  });
+
+  it('not for a group that has both [§4.8.2]', () => {
+    expect(refuseFilter('$share/group/+/a/#', defaultLimits)).toBeUndefined();
+    expect(sharedPart('$share/group//a')).toBe('/a');
+    expect(sharedPart('$queue/a/b')).toBe('a/b');
     expect(isShared('$shared/group/a')).toBe(false);
     expect(refuseFilter('$shared/group/a', defaultLimits)).toBeUndefined();
   });

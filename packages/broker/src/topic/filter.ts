@@ -17,14 +17,27 @@ export function isShared(topicFilter: string): boolean {
 }
 
 /**
+ * The filter that a group shares: what follows `$share/name/`, or `$queue/`, where the group has no name of its own.
+ *
+ * @returns undefined if there is none, or the name is none [MQTT-4.8.2-1, MQTT-4.8.2-2]; a filter without a group as it is
+ */
+export function sharedPart(topicFilter: string): string | undefined {
+  if (!isShared(topicFilter)) return topicFilter;
+  if (topicFilter.startsWith('$queue/')) return topicFilter.slice(7) || undefined;
+  const at = topicFilter.indexOf('/', 7);
+  if (at <= 7 || hasWildcard(topicFilter.slice(7, at))) return undefined;
+  return topicFilter.slice(at + 1) || undefined;
+}
+
+/**
  * What is wrong with a Topic Filter, as the Reason Code for its place in the SUBACK.
  *
  * @returns undefined if nothing is
  */
 export function refuseFilter(topicFilter: string, limits: Limits): ReasonCode | undefined {
-  if (isShared(topicFilter)) return ReasonCode.sharedSubscriptionsNotSupported;
-  if (!isWellFormed(topicFilter) || exceeds(topicFilter, limits)) return ReasonCode.topicFilterInvalid;
-  return undefined;
+  const filter = sharedPart(topicFilter);
+  if (filter === undefined || !isWellFormed(filter)) return ReasonCode.topicFilterInvalid;
+  return exceeds(topicFilter, limits) ? ReasonCode.topicFilterInvalid : undefined;
 }
 
 /** Whether each wildcard of a filter stands alone in its level, and `#` in the last [MQTT-4.7.1-1, MQTT-4.7.1-2, MQTT-4.7.3-1]. */
@@ -48,12 +61,26 @@ export function isWellFormed(topicFilter: string): boolean {
 export function matches(topicFilter: string, topic: string): boolean {
   // A wildcard at the first level does not match a name that begins with $ [MQTT-4.7.2-1].
   if (topic.charCodeAt(0) === 0x24 && topicFilter.charCodeAt(0) !== 0x24) return false;
-  const filterLevels = topicFilter.split('/');
-  const levels = topic.split('/');
-  for (const [i, level] of filterLevels.entries()) {
-    if (level === '#') return true; // the parent level too [§4.7.1.2]
-    if (i >= levels.length) return false;
-    if (level !== '+' && level !== levels[i]) return false;
+  const filterEnd = topicFilter.length;
+  const topicEnd = topic.length;
+  let f = 0;
+  let t = 0;
+  for (;;) {
+    const unit = topicFilter.charCodeAt(f);
+    if (unit === 0x23) return true;
+    if (unit === 0x2b) {
+      f++;
+      while (t < topicEnd && topic.charCodeAt(t) !== slash) t++;
+    } else {
+      while (f < filterEnd && topicFilter.charCodeAt(f) !== slash) {
+        if (topicFilter.charCodeAt(f++) !== topic.charCodeAt(t++)) return false;
+      }
+    }
+    // The filter's level is over: so must be the topic's.
+    if (f === filterEnd) return t === topicEnd;
+    if (t === topicEnd) return f + 2 === filterEnd && topicFilter.charCodeAt(f + 1) === 0x23; // the parent level too [§4.7.1.2]
+    if (topic.charCodeAt(t) !== slash) return false;
+    f++;
+    t++;
   }
-  return filterLevels.length === levels.length;
 }

@@ -53,6 +53,22 @@ describe('SubscriptionTree', () => {
     );
   });
 
+  it.each(['a/b', 'a/+', 'a/#'])('keeps one, a few and many entries of %s, and a few and one again', (filter) => {
+    const tree = new SubscriptionTree<Entry>();
+    const many = Array.from({ length: 30 }, (_, i) => ({ name: i + 100 }));
+    for (const [i, entry] of many.entries()) {
+      expect(tree.add(filter, entry)).toBe(true);
+      expect(tree.add(filter, many[0] as Entry)).toBe(false);
+      expect(found(tree, 'a/b')).toHaveLength(i + 1);
+    }
+    for (const [i, entry] of many.entries()) {
+      expect(found(tree, 'a/b')).toEqual(many.slice(i).map(({ name: each }) => each));
+      expect(tree.remove(filter, entry)).toBe(true);
+      expect(tree.remove(filter, entry)).toBe(false);
+    }
+    expect(found(tree, 'a/b')).toEqual([]);
+  });
+
   it('takes a topic of any depth', () => {
     const tree = new SubscriptionTree<Entry>();
     const [entry] = entries as [Entry];

@@ -4,36 +4,83 @@
 // a tree of levels, walked with one branch for the level's name, one for `+` and a look for `#`. The walk keeps its
 // own stack, so that no topic, however deep, can exhaust ours.
 //
-// An entry is an object; it may stand under many filters, and many entries under one filter. Where there is only one,
-// it is kept bare, because a Set for each of a million filters would cost more than the filters.
+// An entry is an object; it may stand under many filters, and many entries under one filter. What a million filters
+// cost is decided by what stands alone: an entry that does is kept bare, a few are an array, and only many are a Set; a
+// level with one name below it keeps that name itself, since the smallest Map takes 200 bytes.
 
 import { hasWildcard } from './filter.ts';
 
 /** What stands under one filter. */
-type Entries<Entry extends object> = Entry | Set<Entry> | undefined;
+type Some<Entry extends object> = Entry | Entry[] | Set<Entry>;
+type Entries<Entry extends object> = Some<Entry> | undefined;
+
+/** More entries than this under one filter are a Set. */
+const fewMax = 8;
 
 /** One level of the filters that have a wildcard somewhere. */
 class Level<Entry extends object> {
-  /** Levels with a name of their own. */
-  names: Map<string, Level<Entry>> | undefined;
+  /** The only name below, and its level; with more than one, all are in `names`. */
+  name: string | undefined = undefined;
+  named: Level<Entry> | undefined = undefined;
+  names: Map<string, Level<Entry>> | undefined = undefined;
   /** The level below `+`. */
-  plus: Level<Entry> | undefined;
+  plus: Level<Entry> | undefined = undefined;
   /** Entries of filters that end here with `#`. */
-  hash: Entries<Entry>;
+  hash: Entries<Entry> = undefined;
   /** Entries of filters that end here. */
-  here: Entries<Entry>;
+  here: Entries<Entry> = undefined;
 
-  isEmpty(): boolean {
-    return (
-      this.here === undefined && this.hash === undefined && this.plus === undefined && (this.names?.size ?? 0) === 0
-    );
+  get isEmpty(): boolean {
+    return this.here === undefined && this.hash === undefined && this.plus === undefined && !this.hasNames;
+  }
+
+  get hasNames(): boolean {
+    return this.named !== undefined || this.names !== undefined;
+  }
+
+  below(name: string): Level<Entry> | undefined {
+    return this.names === undefined ? (this.name === name ? this.named : undefined) : this.names.get(name);
+  }
+
+  /** The level below a name, made if need be. */
+  make(name: string): Level<Entry> {
+    const there = this.below(name);
+    if (there !== undefined) return there;
+    const made = new Level<Entry>();
+    if (this.names !== undefined) {
+      this.names.set(name, made);
+    } else if (this.named === undefined) {
+      this.name = name;
+      this.named = made;
+    } else {
+      this.names = new Map([
+        [this.name as string, this.named],
+        [name, made],
+      ]);
+      this.name = undefined;
+      this.named = undefined;
+    }
+    return made;
+  }
+
+  drop(name: string): void {
+    if (this.names === undefined) {
+      this.name = undefined;
+      this.named = undefined;
+      return;
+    }
+    this.names.delete(name);
+    if (this.names.size === 0) this.names = undefined;
   }
 }
 
 /** Filters and their entries; answers which entries match a Topic Name. */
 export class SubscriptionTree<Entry extends object> {
-  readonly #exact = new Map<string, Entry | Set<Entry>>();
+  readonly #exact = new Map<string, Some<Entry>>();
   readonly #root = new Level<Entry>();
+  /** What a walk has still to look at, and how deep that lies; kept from walk to walk, and empty between them. */
+  readonly #levels: Level<Entry>[] = [];
+  readonly #depths: number[] = [];
   #size = 0;
 
   /** How many pairs of filter and entry there are. */
@@ -70,31 +117,45 @@ export class SubscriptionTree<Entry extends object> {
     return removed;
   }
 
-  /** Calls `found` once for each filter that matches and each of its entries, in no certain order. */
+  /**
+   * Calls `found` once for each filter that matches and each of its entries, in no certain order.
+   * It must not ask for another match before this one is done.
+   */
   match(topic: string, found: (entry: Entry) => void): void {
-    forEach(this.#exact.get(topic), found);
-    if (this.#root.isEmpty()) return;
+    const exact = this.#exact.get(topic);
+    if (exact !== undefined) forEach(exact, found);
+    const root = this.#root;
+    if (root.isEmpty) return;
+    // A wildcard at the first level does not match a name that begins with $ [MQTT-4.7.2-1].
+    const isWild = topic.charCodeAt(0) !== 0x24;
+    if (!isWild && !root.hasNames) return;
+    this.#walk(topic.split('/'), isWild, found);
+  }
 
-    const levels = topic.split('/');
-    const nodes: Level<Entry>[] = [this.#root];
-    const depths: number[] = [0];
-    for (let node = nodes.pop(); node !== undefined; node = nodes.pop()) {
-      const depth = depths.pop() as number;
-      // A wildcard at the first level does not match a name that begins with $ [MQTT-4.7.2-1].
-      const wild = depth > 0 || topic.charCodeAt(0) !== 0x24;
-      if (wild) forEach(node.hash, found);
-      if (depth === levels.length) {
-        forEach(node.here, found);
-        continue;
+  #walk(names: readonly string[], isWild: boolean, found: (entry: Entry) => void): void {
+    const levels = this.#levels;
+    const depths = this.#depths;
+    let level: Level<Entry> | undefined = this.#root;
+    let depth = 0;
+    while (level !== undefined) {
+      const isWildHere: boolean = depth > 0 || isWild;
+      if (isWildHere && level.hash !== undefined) forEach(level.hash, found);
+      if (depth === names.length) {
+        if (level.here !== undefined) forEach(level.here, found);
+        level = undefined;
+      } else {
+        const plus: Level<Entry> | undefined = isWildHere ? level.plus : undefined;
+        level = level.below(names[depth] as string);
+        depth++;
+        if (level === undefined) level = plus;
+        else if (plus !== undefined) {
+          levels.push(plus);
+          depths.push(depth);
+        }
       }
-      const named = node.names?.get(levels[depth] as string);
-      if (named !== undefined) {
-        nodes.push(named);
-        depths.push(depth + 1);
-      }
-      if (wild && node.plus !== undefined) {
-        nodes.push(node.plus);
-        depths.push(depth + 1);
+      if (level === undefined) {
+        level = levels.pop();
+        depth = depths.pop() ?? 0;
       }
     }
   }
@@ -107,15 +168,7 @@ export class SubscriptionTree<Entry extends object> {
       if (name === '+') {
         level.plus ??= new Level();
         level = level.plus;
-        continue;
-      }
-      level.names ??= new Map();
-      let next = level.names.get(name);
-      if (next === undefined) {
-        next = new Level();
-        level.names.set(name, next);
-      }
-      level = next;
+      } else level = level.make(name);
     }
     return level;
   }
@@ -135,7 +188,7 @@ export class SubscriptionTree<Entry extends object> {
     for (const name of names) {
       if (name === '#') break;
       const level = path.at(-1) as Level<Entry>;
-      const next = name === '+' ? level.plus : level.names?.get(name);
+      const next = name === '+' ? level.plus : level.below(name);
       if (next === undefined) return false;
       path.push(next);
     }
@@ -147,37 +200,44 @@ export class SubscriptionTree<Entry extends object> {
     else last.here = excluding(entries, entry);
     // Levels that hold nothing any more go, from the far end.
     for (let depth = path.length - 1; depth > 0; depth--) {
-      if (!(path[depth] as Level<Entry>).isEmpty()) break;
+      if (!(path[depth] as Level<Entry>).isEmpty) break;
       const parent = path[depth - 1] as Level<Entry>;
       const name = names[depth - 1] as string;
       if (name === '+') parent.plus = undefined;
-      else parent.names?.delete(name);
+      else parent.drop(name);
     }
     return true;
   }
 }
 
 function has<Entry extends object>(entries: Entries<Entry>, entry: Entry): boolean {
-  return entries instanceof Set ? entries.has(entry) : entries === entry;
+  if (entries instanceof Set) return entries.has(entry);
+  return Array.isArray(entries) ? entries.includes(entry) : entries === entry;
 }
 
-/** The entries and one more; undefined if it was there already. A Set is changed in place. */
-function including<Entry extends object>(entries: Entries<Entry>, entry: Entry): Entry | Set<Entry> | undefined {
+/** The entries and one more; undefined if it was there already. What is not bare is changed in place. */
+function including<Entry extends object>(entries: Entries<Entry>, entry: Entry): Some<Entry> | undefined {
   if (entries === undefined) return entry;
   if (has(entries, entry)) return undefined;
   if (entries instanceof Set) return entries.add(entry);
-  return new Set([entries, entry]);
+  if (!Array.isArray(entries)) return [entries, entry];
+  entries.push(entry);
+  return entries.length > fewMax ? new Set(entries) : entries;
 }
 
-/** The entries less one of them; a Set is changed in place. */
+/** The entries less one of them, which is there. What is not bare is changed in place. */
 function excluding<Entry extends object>(entries: Entries<Entry>, entry: Entry): Entries<Entry> {
-  if (!(entries instanceof Set)) return undefined;
-  entries.delete(entry);
-  return entries.size === 0 ? undefined : entries;
+  if (entries instanceof Set) {
+    entries.delete(entry);
+    return entries.size === 0 ? undefined : entries;
+  }
+  if (!Array.isArray(entries)) return undefined;
+  entries.splice(entries.indexOf(entry), 1);
+  return entries.length === 1 ? entries[0] : entries;
 }
 
-function forEach<Entry extends object>(entries: Entries<Entry>, found: (entry: Entry) => void): void {
-  if (entries === undefined) return;
+function forEach<Entry extends object>(entries: Some<Entry>, found: (entry: Entry) => void): void {
   if (entries instanceof Set) for (const entry of entries) found(entry);
+  else if (Array.isArray(entries)) for (const entry of entries) found(entry);
   else found(entries);
 }
