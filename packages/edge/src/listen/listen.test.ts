@@ -280,22 +280,41 @@ describe('[MQTT-6.0.0] a WebSocket listener', () => {
     const echo = new Echo();
     const { url } = await open('ws://127.0.0.1:0/mqtt', echo);
     const webSocket = await openWebSocket(url);
-    let heard = '';
+    const [ping, subscribe] = [Buffer.from('c000', 'hex'), Buffer.from('8206000a00016101', 'hex')];
+    const heard: string[] = [];
     const all = new Promise<void>((resolve) => {
-      webSocket.on('message', (data, isBinary) => {
+      webSocket.on('message', (data: Buffer, isBinary) => {
         expect(isBinary).toBe(true);
-        heard += data.toString();
-        if (heard.length === 8) resolve();
+        heard.push(data.toString('hex'));
+        if (heard.length === 3) resolve();
       });
     });
-    webSocket.send(Buffer.from('ab'), { binary: true });
-    webSocket.send(Buffer.from('cd'), { binary: true, fin: false });
-    webSocket.send(Buffer.from('ef'), { binary: true, fin: false });
-    webSocket.send(Buffer.from('gh'), { binary: true, fin: true });
+    webSocket.send(ping, { binary: true });
+    webSocket.send(subscribe.subarray(0, 3), { binary: true, fin: false });
+    webSocket.send(subscribe.subarray(3, 5), { binary: true, fin: false });
+    webSocket.send(Buffer.concat([subscribe.subarray(5), ping]), { binary: true, fin: true });
     await all;
-    expect(heard).toBe('abcdefgh');
+    // What goes out is a packet a message, whatever was written at once: some Clients count on it.
+    expect(heard).toEqual([ping, subscribe, ping].map((packet) => packet.toString('hex')));
     webSocket.close();
     await echo.until(() => echo.closed === 1);
+  });
+
+  it('sends packets that are written at once in a message each', async () => {
+    const echo = new Echo();
+    const { url } = await open('ws://127.0.0.1:0/mqtt', echo);
+    const webSocket = await openWebSocket(url);
+    const heard: string[] = [];
+    webSocket.on('message', (data: Buffer) => heard.push(data.toString('hex')));
+    const closed = closeCode(webSocket);
+    let isTaken = false;
+    echo.transports[0]?.write(Buffer.from('d000400200019000d000', 'hex'), () => {
+      isTaken = true;
+    });
+    echo.transports[0]?.end();
+    await closed;
+    expect(heard).toEqual(['d000', '40020001', '9000', 'd000']);
+    expect(isTaken).toBe(true);
   });
 
   it('[MQTT-6.0.0-4] answers with the sub-protocol that it speaks', async () => {

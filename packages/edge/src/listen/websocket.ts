@@ -1,4 +1,4 @@
-// MQTT over WebSocket [§6]: binary frames that carry the byte stream, cut anywhere.
+// MQTT over WebSocket [§6]: binary messages. What comes may be cut anywhere; what goes is a packet each (packet-cut.ts).
 //
 // The HTTP server is ours and `ws` speaks the WebSocket protocol from the upgrade on. Whoever comes without an upgrade
 // or to another path is told what is spoken here. Compression is off: it costs memory for each connection, and MQTT
@@ -10,6 +10,7 @@ import type { Duplex } from 'node:stream';
 import { type RawData, type ServerOptions, type WebSocket, WebSocketServer } from 'ws';
 import { type Address, formatAddress, hostPort } from './address.ts';
 import { ListenError } from './listen-error.ts';
+import { PacketCut } from './packet-cut.ts';
 import { takenBytes } from './shared-read.ts';
 import { addressOf, socketOptions } from './tcp.ts';
 import type { Listener, Receiver, Reception, Transport } from './transport.ts';
@@ -29,6 +30,7 @@ class WebSocketTransport implements Transport {
   readonly remoteAddress: string;
   readonly #webSocket: WebSocket;
   readonly #socket: Socket;
+  readonly #cut = new PacketCut();
   /** Undefined once it has been told the end. */
   receiver: Receiver | undefined;
   #closeCode: number = normalClosure;
@@ -48,7 +50,15 @@ class WebSocketTransport implements Transport {
   }
 
   write(bytes: Uint8Array, done: () => void): void {
-    this.#webSocket.send(bytes, { binary: true, compress: false }, done);
+    if (bytes.length === 0) done();
+    this.#socket.cork(); // many packets are one write all the same
+    for (let at = 0; at < bytes.length; ) {
+      const end = at + this.#cut.take(bytes, at);
+      const options = { binary: true, compress: false, fin: this.#cut.isComplete };
+      this.#webSocket.send(bytes.subarray(at, end), options, end === bytes.length ? done : undefined);
+      at = end;
+    }
+    this.#socket.uncork();
   }
 
   pause(): void {
