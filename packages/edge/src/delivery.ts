@@ -104,10 +104,15 @@ export function writeDelivery(
 
   if (own && modern) {
     const topic = topicAlias === 0 ? message.topic : '';
-    const properties = ownProperties(message, delivery, topicAlias + newAlias, expiry);
-    if (!writeAlone(out, message, delivery, terms, topic, properties)) return undefined;
-    if (newAlias !== 0) terms.aliases?.set(message.topic);
-    return noBytes;
+    const alias = topicAlias + newAlias;
+    if (writeAlone(out, message, delivery, terms, topic, ownProperties(message, delivery, alias, expiry))) {
+      if (newAlias !== 0) terms.aliases?.set(message.topic);
+      return noBytes;
+    }
+    if (alias === 0) return undefined;
+    // The alias is our own idea, and takes three bytes: the message may fit without it.
+    const properties = ownProperties(message, delivery, 0, expiry);
+    return writeAlone(out, message, delivery, terms, message.topic, properties) ? noBytes : undefined;
   }
   if (message.frames === undefined) {
     message.frames = encodedOnce;

@@ -241,7 +241,7 @@ const bad: BadRow[] = [
   { title: 'without the Password it announces', bytes: "10 ['MQTT' 05 c2 003c [] 'lamp' 'jo']", reasonCode: malformedPacket, statement: '', learns: 5 },
   { title: 'with a byte too many', bytes: "10 ['MQTT' 04 02 003c 'lamp' 00]", reasonCode: malformedPacket, statement: '', learns: 4 },
   { title: 'with a Password that nothing announces', bytes: "10 ['MQIsdp' 03 82 003c 'lamp' 'jo' <01>]", reasonCode: malformedPacket, statement: '', learns: 3 },
-  { title: 'with a wildcard in its Will Topic', bytes: "10 ['MQTT' 04 06 003c 'lamp' 'a/#' <>]", reasonCode: topicNameInvalid, statement: 'MQTT-4.7.1-1', learns: 4 },
+  { title: 'with a wildcard in its Will Topic', bytes: "10 ['MQTT' 04 06 003c 'lamp' 'a/#' <>]", reasonCode: topicNameInvalid, statement: 'MQTT-4.7.0-1', learns: 4 },
   { title: 'with an empty Will Topic', bytes: "10 ['MQTT' 05 06 003c [] 'lamp' [] '' <>]", reasonCode: topicNameInvalid, statement: 'MQTT-4.7.3-1', learns: 5 },
   { title: 'with a User Name that is no UTF-8', bytes: "10 ['MQTT' 04 82 003c 'lamp' <ff>]", reasonCode: malformedPacket, statement: 'MQTT-1.5.4-1', learns: 4 },
   { title: 'with a Will Topic that has U+0000', bytes: "10 ['MQTT' 04 06 003c 'lamp' <61 00> <>]", reasonCode: malformedPacket, statement: 'MQTT-1.5.4-2', learns: 4 },

@@ -111,7 +111,7 @@ function readConnectProperties(cursor: Cursor): ConnectProperties | undefined {
 function readWill(cursor: Cursor, flags: number, version: ProtocolVersion): Will {
   const properties = version === 5 ? readProperties(cursor, 'will') : undefined;
   const topic = cursor.text('Will Topic');
-  checkTopicName(topic, 'CONNECT: Will Topic', 'MQTT-4.7.1-1');
+  checkTopicName(topic, 'CONNECT: Will Topic', 'MQTT-4.7.0-1');
   const payload = cursor.binaryData('Will Payload');
   return {
     topic,

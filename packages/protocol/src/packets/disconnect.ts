@@ -62,6 +62,7 @@ const writtenCodes = reasonCodes(
 const instead = new Map<ReasonCode, ReasonCode>([
   [ReasonCode.serverUnavailable, ReasonCode.serverBusy],
   [ReasonCode.banned, ReasonCode.notAuthorized],
+  [ReasonCode.badUserNameOrPassword, ReasonCode.notAuthorized],
 ]);
 
 /** Decodes a DISCONNECT whose Variable Header, which may be missing, lies between `at` and `end`. */
