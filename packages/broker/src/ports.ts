@@ -3,14 +3,34 @@
 // Every method answers asynchronously, has a deadline of its adapter's, and is safe to repeat. It rejects with
 // StoreUnavailable when the outcome is unknown; whatever is expected is a value.
 
-import type { QoS, ReasonCode, SubscriptionRequest, Will } from '@skein/protocol';
+import type { QoS, SubscriptionRequest, Will } from '@skein/protocol';
+import type { AuthenticationMethod, Authenticator, Authorizer } from './auth-ports.ts';
 import type { Message } from './message.ts';
 import type { Observer } from './observer.ts';
-import type { Credentials } from './outlet.ts';
 import type { ClusterPorts, Members } from './peer-ports.ts';
+import type { Append, Appended, Feed, Retained } from './retained-ports.ts';
 import type { Routes } from './route-ports.ts';
+import type { Shared } from './shared-ports.ts';
 
-export { mark, type NodeRoute, type Route, type RouteChange, type Routes, type SessionRoute } from './route-ports.ts';
+export type {
+  Authentication,
+  AuthenticationExchange,
+  AuthenticationMethod,
+  AuthenticationStep,
+  Authenticator,
+  Authorizer,
+} from './auth-ports.ts';
+export type { Append, Appended, Feed, PublishOrder, Retained, RetainedPage, RetainedSet } from './retained-ports.ts';
+export {
+  type MemberRoute,
+  mark,
+  type NodeRoute,
+  type Route,
+  type RouteChange,
+  type Routes,
+  type SessionRoute,
+} from './route-ports.ts';
+export type { LeftSession, Shared, SharedChoice, TakenMessage } from './shared-ports.ts';
 
 /** The store did not answer, or not in time: what was asked may or may not have happened. */
 export class StoreUnavailable extends Error {
@@ -72,6 +92,8 @@ export interface Acquired {
   readonly inbound: readonly InboundMessage[];
   /** Wills of earlier connections that are due; the acquirer publishes them first. */
   readonly wills: readonly DueWill[];
+  /** Subscriptions whose retained messages have not all been queued. */
+  readonly feeds: readonly Feed[];
 }
 
 export interface Release {
@@ -117,9 +139,15 @@ export interface Sessions {
   abandon(clientId: string, nonce: string): Promise<boolean>;
   /** Lets a Session go when its Network Connection has ended; decides its will and whether it lives on. */
   release(request: Release): Promise<Released | Fenced>;
-  /** @returns for each subscription, whether one with the same filter was replaced */
+  /**
+   * Stores Subscriptions. One at QoS 1 or 2 that is not shared gets the cursor of its retained messages set to their
+   * beginning in the same breath, if its Retain Handling says so: 0, or 1 where it replaces none. At Retain Handling 2, or
+   * QoS 0, a cursor that it had is dropped; at 1 it stays.
+   *
+   * @returns for each subscription, whether one with the same filter was replaced
+   */
   subscribe(claim: Claim, subscriptions: readonly StoredSubscription[]): Promise<readonly boolean[] | Fenced>;
-  /** @returns for each filter, whether there was such a Subscription */
+  /** Removes Subscriptions, and their cursors. @returns for each filter, whether there was such a Subscription */
   unsubscribe(claim: Claim, topicFilters: readonly string[]): Promise<readonly boolean[] | Fenced>;
   /** Ends Sessions whose expiry has passed, and names generations to be dismantled, these among them. */
   ended(limit: number): Promise<readonly EndedSession[]>;
@@ -139,6 +167,8 @@ export interface QueueEntry {
   readonly qos: QoS;
   readonly retain: boolean;
   readonly subscriptionIdentifiers: readonly number[] | undefined;
+  /** The shared filter that it came by; not told in a push. */
+  readonly sharedFilter?: string;
 }
 
 /** One message, and the stored Sessions that a match named. */
@@ -159,8 +189,12 @@ export interface EnqueueTarget {
   readonly generation: string;
   /** The filters that matched; the Session's own list says which of them it still has. */
   readonly topicFilters: readonly string[];
-  /** A retained message for a new Subscription: Retain = 1 is kept and the queue's limits do not apply [MQTT-3.3.1-8]. */
-  readonly retained?: boolean;
+  /**
+   * One member of a shared group, by the shared filter as its only one: if no Client is connected, 'offline', and if the
+   * queue is full, the message is not stored; another member is to have it. Under a uid every answer is remembered, and
+   * a repeat gets the same refusal again ('offline', 'full', 'no_subscription'), whatever has become of the Session since.
+   */
+  readonly onlineOnly?: boolean;
 }
 
 /** Who holds a Session: what is sent to an earlier connection of it would be sent for nothing. */
@@ -189,6 +223,8 @@ export type EnqueueOutcome =
   | { readonly is: 'no_subscription' }
   /** There is no such generation any more. */
   | { readonly is: 'no_session' }
+  /** Nobody is connected, and only then would it have been stored. */
+  | { readonly is: 'offline' }
   /** No Local, and the publisher is this Client. */
   | { readonly is: 'skipped' }
   | { readonly is: 'full'; readonly expired: number }
@@ -221,6 +257,8 @@ export interface Queues {
    * all that is; 'fenced' if another connection owns the Session.
    */
   ends(claims: readonly Claim[]): Promise<readonly (number | Fenced)[]>;
+  /** Queues a page of retained messages for a new Subscription, and moves its cursor, in one breath. */
+  append(page: Append): Promise<Appended>;
 }
 
 export interface QueueRead {
@@ -277,30 +315,6 @@ export interface InboundMessage {
   readonly isDone: boolean;
 }
 
-// Retained messages --------------------------------------------------------------------------------------------------
-
-/** A message to be retained. */
-export interface RetainedSet {
-  readonly message: Message;
-  /** Names the message if it may be published again, by whichever node. */
-  readonly uid: string | undefined;
-}
-
-export interface Retained {
-  /**
-   * Stores the last message of a topic, or removes it if the payload is empty [MQTT-3.3.1-6].
-   *
-   * rule: QoS 2. One whose uid was set within the horizon H is not set again: its topic may have a newer one. For a call
-   * to be safe to repeat, what precedes a message with a uid in its topic has one too.
-   *
-   * @returns for each message, false if there are too many topics and it was not stored
-   */
-  set(sets: readonly RetainedSet[]): Promise<readonly boolean[]>;
-  /** Retained messages whose topics match a filter, in pages; complete, and as fast as they are taken. */
-  match(topicFilter: string): AsyncIterable<readonly Message[]>;
-  count(): Promise<number>;
-}
-
 // Wills --------------------------------------------------------------------------------------------------------------
 
 /** A Will Message whose time has come. */
@@ -320,21 +334,6 @@ export interface Wills {
 }
 
 // The rest of the world ----------------------------------------------------------------------------------------------
-
-export type Authentication =
-  | { readonly accepted: true }
-  | { readonly accepted: false; readonly reasonCode: ReasonCode; readonly why: string };
-
-/** Who may connect. */
-export interface Authenticator {
-  authenticate(credentials: Credentials): Promise<Authentication>;
-}
-
-/** What an authorized Client may do; asked for every message, so it answers from memory. */
-export interface Authorizer {
-  mayPublish(clientId: string, username: string | undefined, topic: string): boolean;
-  maySubscribe(clientId: string, username: string | undefined, topicFilter: string): boolean;
-}
 
 /** Time. */
 export interface Clock {
@@ -361,11 +360,14 @@ export interface Store {
   readonly routes: Routes;
   readonly wills: Wills;
   readonly members: Members;
+  readonly shared: Shared;
 }
 
 /** All the broker is given. */
 export interface BrokerPorts extends Store {
   readonly authenticator: Authenticator;
+  /** Ways of enhanced authentication [§4.12], each under a name of its own. */
+  readonly authenticationMethods: readonly AuthenticationMethod[];
   readonly authorizer: Authorizer;
   readonly clock: Clock;
   readonly random: Random;

@@ -23,8 +23,19 @@ export interface NodeRoute {
   readonly marks: number;
 }
 
+/**
+ * From a shared filter, as its Clients spell it, to one member of the group. A hint: the Session's own list is the truth,
+ * and whoever holds it knows who is online. It has the place in the table that a SessionRoute would have.
+ */
+export interface MemberRoute extends SessionRoute {
+  /** Whether the Session is stored; if not, it lives in the memory of the node that holds it. */
+  readonly isStored: boolean;
+  /** The node that holds the Client; '' while it is away. */
+  readonly heldBy: string;
+}
+
 /** Where messages that match a filter may have to go. */
-export type Route = SessionRoute | NodeRoute;
+export type Route = SessionRoute | MemberRoute | NodeRoute;
 
 /**
  * A route that came or changed, or went (`present` false), and the version of the table that this made.
@@ -44,6 +55,8 @@ export interface Routes {
    * with the last of them; while some are left it is put with them, under a new version.
    */
   removeIf(routes: readonly (Route & { readonly version: number })[]): Promise<void>;
+  /** Notes of members that their Clients are away, where the version of the route is still the one given; it gets a new one. */
+  awayIf(routes: readonly (MemberRoute & { readonly version: number })[]): Promise<void>;
   /** The version of the table, read after this was called. */
   version(): Promise<number>;
   /**

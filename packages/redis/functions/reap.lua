@@ -6,7 +6,7 @@
 --   Answers {buckets looked through, where to go on in the one after these, clientId, generation …}
 --   A Session that the node holds all along is named once at least if the buckets are looked through.
 -- reap: lets go of Sessions that the node still holds, as if their Network Connections had been lost.
---   KEYS s b x wd wc w e o u q r t i d of each    ARGV 1 now  2 node  then for each: clientId, generation
+--   KEYS s b x wd wc w e o hd u q r t i d h y c of each    ARGV 1 now  2 node  then for each: clientId, generation
 --   Answers how many were let go
 -- Cost  O(Sessions of those buckets, whoever holds them), and O(Sessions named)
 
@@ -40,14 +40,14 @@ end
 local function reap(keys, args)
   local now, node = now_ms(args[1]), args[2]
   local held = {}
-  for i = 1, #keys / 14 do
-    local f = fields_of(keys[i * 14 - 13])
+  for i = 1, #keys / 18 do
+    local f = fields_of(keys[i * 18 - 17])
     f.at = i
     -- Whoever has acquired it since owns it now.
     if f.owner == node and f.generation == args[i * 2 + 2] then held[#held + 1] = f end
   end
   for _, f in ipairs(held) do
-    local own_keys = { unpack(keys, f.at * 14 - 13, f.at * 14) }
+    local own_keys = { unpack(keys, f.at * 18 - 17, f.at * 18) }
     -- rule: st is a reservation. Nobody can say any more what of it was sent: whatever is there may have been.
     let_go(own_keys, now, args[f.at * 2 + 1], f, f.expiry, true, nil)
   end

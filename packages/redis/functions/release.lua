@@ -2,27 +2,33 @@
 -- abandon: the same for an acquire that nobody heard of, known by its nonce: without a Will, and those it was to
 --          publish are due again.
 --
--- KEYS  1 s  2 b  3 x  4 wd  5 wc  6 w  7 e  8 o  9 u  10 q  11 r  12 t  13 i  14 d    (9 to 14 of the generation)
+-- KEYS  1 s  2 b  3 x  4 wd  5 wc  6 w  7 e  8 o  9 hd
+--       10 u  11 q  12 r  13 t  14 i  15 d  16 h  17 y  18 c    of the generation
 -- ARGV  release: 1 now  2 clientId  3 generation  4 epoch  5 Session Expiry Interval  6 'publish' or 'drop'  7 sent
---       abandon: 1 now  2 clientId  3 nonce  4 generation guessed, or '' with keys 1 to 8 only
--- Answers release: {ended, Will due in ms or -1}, or false if fenced
+--       abandon: 1 now  2 clientId  3 nonce  4 generation guessed, or '' with keys 1 to 9 only
+-- Answers release: {ended, Will due in ms or -1, 1 if others may have what it holds}, or false if fenced
 --       abandon: 0 if there is nothing to undo, 1 if it is undone, {'RETRY', generation} having written nothing
 -- Cost  O(1)
 
 --- Lets go of the Session whose fields are given. `sent` is the last seq that was really sent; nil if nobody knows.
 local function let_go(keys, now, client_id, f, expiry, publishes, sent)
-  local s, b, x, wd, w, e, o = keys[1], keys[2], keys[3], keys[4], keys[6], keys[7], keys[8]
+  local s, b, x, wd, w, e, o, hd = keys[1], keys[2], keys[3], keys[4], keys[6], keys[7], keys[8], keys[9]
+  local q, h = keys[11], keys[16]
   local ended = f.kept == '0' or expiry == 0
-  local queue
-  if not ended then
-    local next_seq, head, sent_before, bytes, releases, last_release, reserve, oldest, earliest = queue_of(f.queue)
-    head = advanced(keys[10], keys[11], head, next_seq, releases)
+  local next_seq, head, sent_before, bytes, releases, last_release, reserve, oldest, earliest = queue_of(f.queue)
+  local client_generation = generation_id(client_id, f.generation)
+  local queue, state, look_at
+  local holds, gone = false, {}
+  if f.kept == '1' then
+    head = advanced(q, keys[12], head, next_seq, releases)
     local known = sent and math.max(sent, head - 1) or next_seq - 1
     sent = math.min(sent_before, known)
     -- What was reserved and not sent may be dropped from now on.
     oldest = math.min(oldest, known + 1)
     -- Entries above st may expire now: to be worked out anew.
     queue = queue_text(next_seq, head, sent, bytes, releases, last_release, reserve, oldest, earliest and 0)
+    if ended then state, look_at = ending_of(q, h, keys[17], sent, now)
+    else holds, gone = holds_any(q, h, sent) end
   end
   local due_in = -1
   local id = ''
@@ -37,13 +43,16 @@ local function let_go(keys, now, client_id, f, expiry, publishes, sent)
   if not ended then
     redis.call('HSET', s, 'own', '', 'xi', expiry, 'dc', now, 'wl', '', 'wdl', 0, 'pw', id, 'qs', queue)
     if expiry ~= never_expires then redis.call('ZADD', x, now + expiry * 1000, client_id) end
-    return { 0, due_in }
+    forget_held(h, gone)
+    -- It may stand there for what was taken already.
+    if holds then redis.call('ZADD', hd, 'NX', now + away_ms, client_generation) end
+    return { 0, due_in, holds and 1 or 0 }
   end
   redis.call('DEL', s)
   redis.call('HINCRBY', b, 'n', -1)
-  if f.kept == '1' then redis.call('HSET', e, f.generation .. '\0' .. client_id, 1)
-  else redis.call('UNLINK', unpack(keys, 9, 14)) end
-  return { 1, due_in }
+  if f.kept == '1' then end_generation(e, hd, client_generation, state, look_at)
+  else redis.call('UNLINK', unpack(keys, 10, 18)) end
+  return { 1, due_in, look_at and 1 or 0 }
 end
 
 local function fields_of(s)

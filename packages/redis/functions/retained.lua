@@ -1,32 +1,39 @@
--- Retained messages in partitions: `k` topic → message, `kl` all topics in order, `ke` topics by expiry, `ku` uids had.
+-- Retained messages in partitions: `k` topic → where it stands among its publisher's, message; `kl` all topics in order;
+-- `ke` topics by expiry; `ku` uids had; `kd` topics whose message was removed, by time, and in `k`, under a byte 255 and the
+-- topic, where that stood among its publisher's.
 --
--- In `kl` a topic's `/` is U+0000, which sorts before everything a topic may hold: so a topic is followed by all
+-- Everywhere here a topic's `/` is U+0000, which sorts before everything a topic may hold: so a topic is followed by all
 -- topics below it, and then by its next sibling.
 --
--- retained_set: stores the last message of topics, or removes it; not where the partition has had the message's uid.
---   KEYS 1 kn, then k kl ke ku of some partitions, each once
+-- retained_set: stores the last message of topics, or removes it; not where the partition has had the message's uid, and
+--   not where its publisher has put or removed a later one [rule: Retained].
+--   KEYS 1 kn, then k kl ke ku kd of some partitions, each once
 --   ARGV 1 now  2 topics there may be  3 1 if all partitions are among the keys
---        then for each: number of its partition among the keys, topic, message or '' to remove it, expiry in ms or 0,
---        uid or ''
+--        then for each: number of its partition among the keys, topic, message, or its publisher to remove it, expiry in
+--        ms or 0, -1 to remove it; uid or ''; epoch of its connection, -1 for none; its number there
 --   Answers for each 1, or 0 if there are too many; {'RETRY'} having written nothing where expired messages of other
 --   partitions may have to make room
--- retained_get: the message of one topic.
---   KEYS k ke    ARGV 1 now  2 topic    Answers it, or false
--- retained_scan: messages of one partition that a filter with wildcards matches.
---   KEYS k kl ke    ARGV 1 now  2 where to begin, '' at first  3 seeks at most  4 messages at most  5 bytes, about
---        then the levels of the filter
---   Answers {where to go on, or '' at the end, message …}
--- Cost  set: O(messages); scan: O(seeks), each 6 to 11 µs
+-- Cost  O(messages)
+
+--- rule: Retained. How long it is remembered by whom a message was removed, in milliseconds, and of how many topics of a
+--- partition.
+local removed_ms = 60000
+local removed_max = 10000
+--- What a value of `k` has before the message, or before the publisher of one that was removed: epoch, number.
+local order_format = '<dd'
+local order_bytes = 16
 
 local function partitions_of(keys)
   local found = {}
-  for at = 2, #keys, 4 do
-    local k, kl, ke, ku = unpack(keys, at, at + 3)
-    -- holds: topic → whether it has a message; seen: uid → true; uids: those to be remembered.
-    found[#found + 1] = { k = k, kl = kl, ke = ke, ku = ku, holds = {}, seen = {}, uids = {} }
+  for at = 2, #keys, 5 do
+    local k, kl, ke, ku, kd = unpack(keys, at, at + 4)
+    -- present: topic → what it has by now: value, false if nothing, true if nobody has read it; seen: uid → true; uids:
+    -- those to be remembered; removed: topic → value, false if it is no more remembered.
+    found[#found + 1] = { k = k, kl = kl, ke = ke, ku = ku, kd = kd, present = {}, seen = {}, uids = {}, removed = {} }
     redis.call('HLEN', k)
     redis.call('ZCARD', kl)
     redis.call('ZCARD', ku)
+    redis.call('ZCARD', kd)
   end
   return found
 end
@@ -39,8 +46,88 @@ local function is_repeated(partition, uid, now)
   return seen_ms and tonumber(seen_ms) > now - horizon_ms
 end
 
-local function in_order(topic)
-  return (string.gsub(topic, '/', '\0'))
+--- What `k` has of a removal: no topic has this byte.
+local function removal_field(topic)
+  return '\255' .. topic
+end
+
+--- Where the removal of a topic's message stood, if that is remembered.
+local function removal_of(partition, topic, now)
+  local removed = partition.removed[topic]
+  if removed ~= nil then return removed end
+  local since = redis.call('ZSCORE', partition.kd, topic)
+  if not since or tonumber(since) <= now - removed_ms then return false end
+  return redis.call('HGET', partition.k, removal_field(topic))
+end
+
+--- Whether a message stands before what its publisher has put there, or removed, last.
+local function is_late(partition, topic, publisher, epoch, n, now)
+  if epoch < 0 then return false end
+  local before = partition.present[topic]
+  if before == true then before = redis.call('HGET', partition.k, topic) end
+  local whose
+  if before then
+    local _, publisher_at = struct.unpack('>I2c0', before, order_bytes + 9)
+    whose = struct.unpack('>I2c0', before, publisher_at)
+  else
+    before = removal_of(partition, topic, now)
+    if not before then return false end
+    whose = string.sub(before, order_bytes + 1)
+  end
+  if whose ~= publisher then return false end
+  local epoch_before, n_before = struct.unpack(order_format, before)
+  return epoch < epoch_before or (epoch == epoch_before and n < n_before)
+end
+
+--- What has expired in the partitions, 64 in each: {partition, topic …}.
+local function expired_in(partitions, now)
+  local gone = {}
+  for _, partition in ipairs(partitions) do
+    for _, topic in ipairs(redis.call('ZRANGEBYSCORE', partition.ke, '-inf', now, 'LIMIT', 0, 64)) do
+      partition.present[topic] = false
+      gone[#gone + 1] = { partition, topic }
+    end
+  end
+  return gone
+end
+
+--- The publisher of a message.
+local function publisher_of(message)
+  local _, publisher_at = struct.unpack('>I2c0', message, 9)
+  return (struct.unpack('>I2c0', message, publisher_at))
+end
+
+--- Forgets removals that count no more, or are too many; 64 at each call.
+local function prune_removals(partition, now)
+  local old = redis.call('ZRANGEBYSCORE', partition.kd, '-inf', now - removed_ms, 'LIMIT', 0, 64)
+  if #old == 0 and redis.call('ZCARD', partition.kd) > removed_max then old = redis.call('ZRANGE', partition.kd, 0, 63) end
+  for _, topic in ipairs(old) do
+    redis.call('ZREM', partition.kd, topic)
+    redis.call('HDEL', partition.k, removal_field(topic))
+  end
+end
+
+local function write_change(change, now)
+  local partition, topic, value, expires, removal, is_new = unpack(change, 1, 6)
+  if value then
+    redis.call('HSET', partition.k, topic, value)
+    redis.call('ZADD', partition.kl, 0, topic)
+    if expires > 0 then redis.call('ZADD', partition.ke, expires, topic)
+    else redis.call('ZREM', partition.ke, topic) end
+    -- Where there was a message no removal is remembered.
+    if is_new and redis.call('ZREM', partition.kd, topic) == 1 then
+      redis.call('HDEL', partition.k, removal_field(topic))
+    end
+  else
+    redis.call('HDEL', partition.k, topic)
+    redis.call('ZREM', partition.kl, topic)
+    redis.call('ZREM', partition.ke, topic)
+    if removal then
+      redis.call('HSET', partition.k, removal_field(topic), removal)
+      redis.call('ZADD', partition.kd, now, topic)
+      prune_removals(partition, now)
+    end
+  end
 end
 
 local function retained_set(keys, args)
@@ -48,32 +135,36 @@ local function retained_set(keys, args)
   local partitions = partitions_of(keys)
   local count = tonumber(redis.call('GET', keys[1]) or 0)
   local before = count
-  local gone = {}
-  for _, partition in ipairs(partitions) do
-    for _, topic in ipairs(redis.call('ZRANGEBYSCORE', partition.ke, '-inf', now, 'LIMIT', 0, 64)) do
-      partition.holds[topic] = false
-      gone[#gone + 1] = { partition, topic }
-      count = count - 1
-    end
-  end
+  local gone = expired_in(partitions, now)
+  count = count - #gone
 
   local answer, changes = {}, {}
-  for at = 4, #args, 5 do
-    local partition, topic, message, uid = partitions[tonumber(args[at])], args[at + 1], args[at + 2], args[at + 4]
-    local repeated, holds = is_repeated(partition, uid, now), partition.holds[topic]
-    if holds == nil then holds = redis.call('HEXISTS', partition.k, topic) == 1 end
+  for at = 4, #args, 7 do
+    local partition, topic, message, expires = partitions[tonumber(args[at])], args[at + 1], args[at + 2], args[at + 3]
+    local uid, epoch, n = args[at + 4], tonumber(args[at + 5]), tonumber(args[at + 6])
+    local removes = expires == '-1'
+    if partition.present[topic] == nil then
+      if epoch >= 0 then partition.present[topic] = redis.call('HGET', partition.k, topic)
+      else partition.present[topic] = redis.call('HEXISTS', partition.k, topic) == 1 end
+    end
+    local holds = partition.present[topic] ~= false
+    local repeated = is_repeated(partition, uid, now)
     answer[#answer + 1] = 1
     if repeated then
       -- It is as it was left then.
-    elseif message == '' then
-      if holds then
-        changes[#changes + 1] = { partition, topic }
-        partition.holds[topic] = false
-        count = count - 1
-      end
+    elseif is_late(partition, topic, removes and message or publisher_of(message), epoch, n, now) then
+      -- Its publisher knows better by now.
+    elseif removes then
+      local removal = epoch >= 0 and struct.pack(order_format, epoch, n) .. message
+      if holds or removal then changes[#changes + 1] = { partition, topic, nil, 0, removal } end
+      if removal then partition.removed[topic] = removal end
+      partition.present[topic] = false
+      if holds then count = count - 1 end
     elseif holds or count < max then
-      changes[#changes + 1] = { partition, topic, message, tonumber(args[at + 3]) }
-      partition.holds[topic] = true
+      local value = struct.pack(order_format, epoch, n) .. message
+      changes[#changes + 1] = { partition, topic, value, tonumber(expires), nil, not holds }
+      partition.present[topic] = value
+      partition.removed[topic] = false
       if not holds then count = count + 1 end
     elseif not has_all then
       return { 'RETRY' }
@@ -89,142 +180,10 @@ local function retained_set(keys, args)
   for _, partition in ipairs(partitions) do
     if #partition.uids > 0 then remember(partition.ku, partition.uids, now) end
   end
-  for _, list in ipairs({ gone, changes }) do
-    for _, change in ipairs(list) do
-      local partition, topic, message, expires = change[1], change[2], change[3], change[4]
-      if message then
-        redis.call('HSET', partition.k, topic, message)
-        redis.call('ZADD', partition.kl, 0, in_order(topic))
-        if expires > 0 then redis.call('ZADD', partition.ke, expires, topic)
-        else redis.call('ZREM', partition.ke, topic) end
-      else
-        redis.call('HDEL', partition.k, topic)
-        redis.call('ZREM', partition.kl, in_order(topic))
-        redis.call('ZREM', partition.ke, topic)
-      end
-    end
-  end
+  for _, change in ipairs(gone) do write_change(change, now) end
+  for _, change in ipairs(changes) do write_change(change, now) end
   if count ~= before then redis.call('INCRBY', keys[1], count - before) end
   return answer
 end
 
-local function live(k, ke, topic, now)
-  local expires = redis.call('ZSCORE', ke, topic)
-  if expires and tonumber(expires) <= now then return false end
-  return redis.call('HGET', k, topic)
-end
-
-local function retained_get(keys, args)
-  return live(keys[1], keys[2], args[2], now_ms(args[1]))
-end
-
---- Whether one text sorts before another, byte by byte.
-local function before(one, other)
-  for i = 1, math.min(#one, #other) do
-    local a, b = string.byte(one, i), string.byte(other, i)
-    if a ~= b then return a < b end
-  end
-  return #one < #other
-end
-
-local function levels_of(member)
-  local levels, from = {}, 1
-  while true do
-    local at = string.find(member, '\0', from, true)
-    if not at then break end
-    levels[#levels + 1] = string.sub(member, from, at - 1)
-    from = at + 1
-  end
-  levels[#levels + 1] = string.sub(member, from)
-  return levels
-end
-
---- Behind everything below the first `count` levels of a topic.
-local function behind(levels, count)
-  return table.concat(levels, '\0', 1, count) .. '\1'
-end
-
---- Where the next match may stand after a topic that does not match at a level: behind the last `+` before it.
-local function after_mismatch(filter, levels, at)
-  for i = at - 1, 1, -1 do
-    if filter[i] == '+' then return behind(levels, i) end
-  end
-  return nil
-end
-
---- Whether a topic matches, and where to look next; nowhere if nil.
-local function compared(filter, member)
-  -- A wildcard at the first level does not match a name that begins with $ [MQTT-4.7.2-1].
-  if string.byte(member, 1) == 36 and (filter[1] == '+' or filter[1] == '#') then return false, '%' end
-  local levels = levels_of(member)
-  for i, wanted in ipairs(filter) do
-    local level = levels[i]
-    if wanted == '#' then return true, member .. '\0' end
-    if level == nil then
-      -- The parent level of a # matches too; else what is wanted may lie below.
-      if wanted == '+' then return false, member .. '\0' end
-      return false, member .. '\0' .. wanted
-    end
-    if wanted ~= '+' and wanted ~= level then
-      if before(level, wanted) then
-        levels[i] = wanted
-        return false, table.concat(levels, '\0', 1, i)
-      end
-      return false, after_mismatch(filter, levels, i)
-    end
-  end
-  if #levels == #filter then
-    if filter[#filter] == '+' then return true, behind(levels, #levels) end
-    return true, after_mismatch(filter, levels, #levels)
-  end
-  if filter[#filter] == '+' then return false, behind(levels, #filter) end
-  return false, after_mismatch(filter, levels, #filter)
-end
-
-local function retained_scan(keys, args)
-  local k, kl, ke = keys[1], keys[2], keys[3]
-  local now, cursor, seeks = now_ms(args[1]), args[2], tonumber(args[3])
-  local left, bytes = tonumber(args[4]), tonumber(args[5])
-  local filter = {}
-  for at = 6, #args do filter[#filter + 1] = args[at] end
-  local prefix = {}
-  if cursor == '' then
-    -- The levels before the first wildcard are where all matches lie.
-    for _, level in ipairs(filter) do
-      if level == '+' or level == '#' then break end
-      prefix[#prefix + 1] = level
-    end
-    cursor = table.concat(prefix, '\0')
-  end
-  local answer = { '' }
-  while cursor do
-    if seeks == 0 or left <= 0 or bytes <= 0 then
-      answer[1] = cursor
-      break
-    end
-    seeks = seeks - 1
-    -- From a match of # on, its neighbours match too: several are looked at in one seek.
-    local page = filter[#filter] == '#' and math.min(left, 16) or 1
-    local members = redis.call('ZRANGEBYLEX', kl, '[' .. cursor, '+', 'LIMIT', 0, page)
-    if #members == 0 then break end
-    for i, member in ipairs(members) do
-      local matches, following = compared(filter, member)
-      cursor = following
-      if matches then
-        local topic = string.gsub(member, '%z', '/')
-        local message = live(k, ke, topic, now)
-        if message then
-          answer[#answer + 1] = message
-          left = left - 1
-          bytes = bytes - #message
-        end
-      end
-      if not cursor or not matches or bytes <= 0 then break end
-    end
-  end
-  return answer
-end
-
 register('retained_set', retained_set)
-register('retained_get', retained_get, { 'no-writes' })
-register('retained_scan', retained_scan, { 'no-writes' })

@@ -122,14 +122,15 @@ local function remove_oldest(session)
 end
 
 --- Makes room for an entry: whether there is any, how many were dropped, how many had expired. Nil where t is needed.
-local function made_room(work, session, size, is_retained)
+--- Where another member of a group may have it, nothing is dropped for it.
+local function made_room(work, session, size, is_only_online)
   local found = expired_of(session, work.now)
   if not found then return nil end
   for _, each in ipairs(found) do remove(session, each.seq, each.bytes) end
   look_ahead(session, work.now)
   local dropped = 0
-  while not is_retained and is_full(work, session, size) do
-    if work.policy ~= 'drop-old' or not remove_oldest(session) then
+  while is_full(work, session, size) do
+    if is_only_online or work.policy ~= 'drop-old' or not remove_oldest(session) then
       if dropped > 0 then session.changed = true end
       return false, dropped, #found
     end

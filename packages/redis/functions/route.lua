@@ -1,7 +1,9 @@
 -- The table of routes: a version for every change, a log of the changes, a checksum over all that is there.
 --
 -- A route is a filter\0destination, and bears something: one to a stored Session, whose destination is its generation,
--- the Client Identifier; one to a node, whose destination is `@` and its name, the marks of that node.
+-- the Client Identifier; one to a member of a shared group, with the same destination, the Client Identifier\0, `s` if the
+-- Session is stored, else `v`, and the node that holds it; one to a node, whose destination is `@` and its name, the marks
+-- of that node.
 --
 -- route_put: puts routes, each under a new version even if it was there; marks are added to those borne [rule: Marks].
 --   KEYS 1 rt  2 rv  3 rx  4 rlog
@@ -10,7 +12,10 @@
 -- route_remove: takes marks away, or a Session's route, where the version is still the one given; with its last mark a
 --   route goes, and with some left it is put.
 --   KEYS the same    ARGV for each: route, version, marks to take away or ''
---   Answers for each: its new version, or 0 if nothing was done; then what it bears from now on, or '' if it went
+--   Answers for each: its new version, or 0 if nothing was done; then '+' if it is there still, or '-' if it went; then
+--   what it bears from now on, or bore
+-- route_away: notes of members that no node holds them any more, where the version is still the one given.
+--   KEYS the same    ARGV for each: route, version    Answers as route_remove
 -- Versions grow by one, so that a gap in the log is seen. The version seen by the node counts too: after a store that
 -- lost its last second no version means two things.
 -- Cost  O(routes)
@@ -53,7 +58,8 @@ local function close_table(of)
   redis.call('SET', of.rx, bit.tohex(of.sum[1]) .. bit.tohex(of.sum[2]))
 end
 
---- Gives a route something to bear, or nil to remove it, under a new version; answers that version.
+--- Gives a route something to bear, or nil to remove it, under a new version; answers that version, and as the log has
+--- it whether it is there and what it bears or bore.
 local function change(of, route, before, bears)
   of.version = of.version + 1
   local version = whole(of.version)
@@ -68,7 +74,7 @@ local function change(of, route, before, bears)
   local _, bore = split(before or '\0')
   local sign = bears and '+' or '-'
   redis.call('XADD', of.rlog, 'MAXLEN', '~', log_max, version .. '-1', sign, route .. '\0' .. (bears or bore))
-  return version
+  return version, sign, bears or bore
 end
 
 local function route_put(keys, args)
@@ -91,21 +97,42 @@ local function route_put(keys, args)
   return answer
 end
 
+local function tell(answer, version, sign, bears)
+  answer[#answer + 1] = version
+  answer[#answer + 1] = sign
+  answer[#answer + 1] = bears
+end
+
 local function route_remove(keys, args)
   local of = opened_table(keys)
   local answer = {}
   for at = 1, #args, 3 do
     local route, marks = args[at], args[at + 2]
     local before = redis.call('HGET', of.rt, route)
-    local put, bears, version
+    local put, bears
     if before then put, bears = split(before) end
     if put == args[at + 1] then
       local left = leads_to_node(route) and bit.band(bears, bit.bnot(marks)) or 0
-      bears = left ~= 0 and whole(left) or nil
-      version = change(of, route, before, bears)
+      tell(answer, change(of, route, before, left ~= 0 and whole(left) or nil))
+    else
+      tell(answer, '0', '', '')
     end
-    answer[#answer + 1] = version or '0'
-    answer[#answer + 1] = version and bears or ''
+  end
+  close_table(of)
+  return answer
+end
+
+local function route_away(keys, args)
+  local of = opened_table(keys)
+  local answer = {}
+  for at = 1, #args, 2 do
+    local route = args[at]
+    local before = redis.call('HGET', of.rt, route)
+    local put, bears
+    if before then put, bears = split(before) end
+    local member = put == args[at + 1] and not leads_to_node(route) and string.match(bears, '^.-%z.')
+    if member then tell(answer, change(of, route, before, member))
+    else tell(answer, '0', '', '') end
   end
   close_table(of)
   return answer
@@ -113,3 +140,4 @@ end
 
 register('route_put', route_put)
 register('route_remove', route_remove, { 'allow-oom' })
+register('route_away', route_away, { 'allow-oom' })

@@ -38,8 +38,17 @@ local function queue_text(next_seq, head, sent, bytes, releases, last_release, r
   return struct.pack(queue_format, next_seq, head, sent, bytes, releases, last_release, reserve, oldest, earliest or -1)
 end
 
+--- Whether a filter is one that several Clients share [MQTT 4.8.2].
+local function is_shared(filter)
+  local start = string.sub(filter, 1, 7)
+  return start == '$share/' or start == '$queue/'
+end
+
 --- What a queue entry costs beside its bytes, in bytes: its seq and the hash around it.
 local entry_overhead = 64
+
+--- The layout of an entry's head, in its first four bits.
+local entry_format = 16
 
 --- The head of a queue moved over seqs that hold nothing any more; bounded, so it may lag behind.
 local function advanced(q, r, head, next_seq, release_count)

@@ -2,7 +2,8 @@
 //
 //   message   1 format · 1 flags: QoS, 4 Retain, 8 properties · 6 expiry in ms or 0 · text topic · text publisher ·
 //             properties, if flagged · payload to the end
-//   entry     1 format ⋅ 16 + QoS + 4 Retain · Subscription Identifiers as '7,9' · 0 · message
+//   entry     1 format ⋅ 16 + QoS + 4 Retain + 8 shared filter · Subscription Identifiers as '7,9' · 0 ·
+//             shared filter · 0, if flagged · message
 //   will      1 format · 1 flags: QoS, 4 Retain, 8 properties, 16 user name · text topic · text user name, if flagged ·
 //             properties, if flagged · payload to the end
 //   text      2 length in bytes · UTF-8;   properties   1 which · those there are, in order of their bits
@@ -16,6 +17,8 @@ import type { DueWill, QueueEntry } from './ports.ts';
 const format = 1;
 const flagRetain = 4;
 const flagProperties = 8;
+/** Of an entry. */
+const flagShared = 8;
 const flagUsername = 16;
 
 type Properties = PublishProperties & WillProperties;
@@ -80,15 +83,23 @@ export function decodeMessage(bytes: Buffer): Message {
 export function decodeEntry(seq: number, bytes: Buffer): QueueEntry {
   const head = bytes[0] ?? 0;
   if (head >> 4 !== format) throw new RangeError(`a queue entry of format ${head >> 4}: a newer node wrote it`);
-  const end = bytes.indexOf(0, 1);
-  if (end < 0) throw new RangeError('a queue entry is cut short');
-  return {
+  const end = endOf(bytes, 1);
+  const isShared = (head & flagShared) !== 0;
+  const sharedEnd = isShared ? endOf(bytes, end + 1) : end;
+  const entry: QueueEntry = {
     seq,
-    message: decodeMessage(bytes.subarray(end + 1)),
+    message: decodeMessage(bytes.subarray(sharedEnd + 1)),
     qos: (head & 3) as QoS,
     retain: (head & flagRetain) !== 0,
     subscriptionIdentifiers: identifiersOf(bytes.toString('latin1', 1, end)),
   };
+  return isShared ? { ...entry, sharedFilter: bytes.toString('utf8', end + 1, sharedEnd) } : entry;
+}
+
+function endOf(bytes: Buffer, from: number): number {
+  const end = bytes.indexOf(0, from);
+  if (end < 0) throw new RangeError('a queue entry is cut short');
+  return end;
 }
 
 /** Subscription Identifiers, as functions write them: '7,9'. */

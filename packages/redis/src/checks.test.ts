@@ -71,11 +71,11 @@ describe('a store is refused, with what is wrong and what to do', () => {
     const client = server.client();
     await client.set('taken:something', 1);
     await client.set('odd:meta', 1);
-    await client.hset('newer:meta', { format: 2, dataset: 'x' });
+    await client.hset('newer:meta', { format: 3, dataset: 'x' });
     client.disconnect();
     await refused(server.url, /keys of another program under taken: \(taken:something\)/, 'taken');
     await refused(server.url, /keys of another program under odd:/, 'odd');
-    await refused(server.url, /has format 2, and this node reads 1/, 'newer');
+    await refused(server.url, /has format 3, and this node reads 2/, 'newer');
   });
 
   it('where a newer node has been, or a library of that name is not ours', async () => {
@@ -89,14 +89,14 @@ describe('a store is refused, with what is wrong and what to do', () => {
     await client.call('FUNCTION', 'DELETE', newer);
     const ours = libraryName(libraryVersion);
     await client.call('FUNCTION', 'LOAD', `#!lua name=${ours}\n${register(ours)}`);
-    await refused(other.url, /function library skein_v1 that is not ours; remove it/);
+    await refused(other.url, /function library skein_v2 that is not ours; remove it/);
     await client.call('FUNCTION', 'DELETE', ours);
     await client.call(
       'FUNCTION',
       'LOAD',
       `#!lua name=other\nredis.register_function('${ours}_acquire', function() return 1 end)`,
     );
-    await refused(other.url, /has a function called skein_v1_acquire or alike that is not ours/);
+    await refused(other.url, /has a function called skein_v2_acquire or alike that is not ours/);
     client.disconnect();
   });
 });

@@ -18,6 +18,7 @@ import { RedisRetained } from './retained.ts';
 import { logWaitMs } from './route-replica.ts';
 import { RedisRoutes } from './routes.ts';
 import { RedisSessions } from './sessions.ts';
+import { RedisShared } from './shared.ts';
 import type { StoreLimits, Surroundings } from './surroundings.ts';
 import { type ConnectionEvent, watch } from './watch.ts';
 import { RedisWills } from './wills.ts';
@@ -145,6 +146,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<RedisS
     nowMs: options.time === 'clock' ? () => clock.nowMs() : () => leaseTime.now(),
     endings: new Looks(() => clock.monotonicMs()),
     willLooks: new Looks(() => clock.monotonicMs()),
+    leftLooks: new Looks(() => clock.monotonicMs()),
   };
   const routes = new RedisRoutes(surroundings, tail, (reason) => onEvent({ is: 'routes_resynced', reason }));
   let isClosed = false;
@@ -174,6 +176,7 @@ function portsOf(surroundings: Surroundings, routes: RedisRoutes, membersOwn: Me
   const retained = new RedisRetained(surroundings);
   const wills = new RedisWills(surroundings);
   const members = new RedisMembers(surroundings, membersOwn);
+  const shared = new RedisShared(surroundings);
   return {
     sessions: {
       acquire: (request) => sessions.acquire(request),
@@ -191,6 +194,7 @@ function portsOf(surroundings: Surroundings, routes: RedisRoutes, membersOwn: Me
       ack: (acks) => queues.ack(acks),
       rec: (recs) => queues.rec(recs),
       ends: (claims) => queues.ends(claims),
+      append: (page) => queues.append(page),
     },
     inbound: {
       ingress: (received) => inbound.ingress(received),
@@ -199,12 +203,13 @@ function portsOf(surroundings: Surroundings, routes: RedisRoutes, membersOwn: Me
     },
     retained: {
       set: (messages) => retained.set(messages),
-      match: (topicFilter) => retained.match(topicFilter),
+      page: (topicFilter, from) => retained.page(topicFilter, from),
       count: () => retained.count(),
     },
     routes: {
       put: (put) => routes.put(put),
       removeIf: (removed) => routes.removeIf(removed),
+      awayIf: (away) => routes.awayIf(away),
       version: () => routes.version(),
       follow: (changed) => routes.follow(changed),
     },
@@ -219,6 +224,13 @@ function portsOf(surroundings: Surroundings, routes: RedisRoutes, membersOwn: Me
       reap: (node, cursor) => members.reap(node, cursor),
       forget: (node) => members.forget(node),
       miss: (node) => members.miss(node),
+    },
+    shared: {
+      choose: (choices) => shared.choose(choices),
+      left: (limit) => shared.left(limit),
+      take: (session, sharedFilters, limit) => shared.take(session, sharedFilters, limit),
+      done: (taken) => shared.done(taken),
+      pass: (session) => shared.pass(session),
     },
   };
 }

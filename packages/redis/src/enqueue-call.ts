@@ -34,6 +34,8 @@ export class EnqueueCall {
   /** Whether a message expires, so that the queues' times are needed. */
   hasExpiry = false;
   #hasUid = false;
+  /** Whether a message comes by a shared filter, so that it has to be named as such. */
+  hasShared = false;
   readonly #sessions: EnqueueTarget[] = [];
   /** By generation; where two Sessions should have the same name for theirs, by Client Identifier and generation. */
   readonly #numbers = new Map<string, number>();
@@ -65,7 +67,8 @@ export class EnqueueCall {
     const letters: KeyLetter[] = ['u', 'q'];
     if (withTimes) letters.push('t');
     if (this.#hasUid) letters.push('d');
-    const sessionKeys = new SessionKeys(keys, letters);
+    if (this.hasShared) letters.push('h');
+    const sessionKeys = new SessionKeys(keys, letters, this.hasShared);
     const keyCount = this.#sessions.length * sessionKeys.count;
     const bytes = keyCount * keyBytes + this.batch.length * messageBytes + this.#bytes;
     const frame = calls.begin('enqueue', keyCount, bytes);
@@ -76,6 +79,7 @@ export class EnqueueCall {
     frame.text(limits.queueFull);
     frame.number(withTimes ? 1 : 0);
     frame.number(this.#hasUid ? 1 : 0);
+    frame.number(this.hasShared ? 1 : 0);
     frame.number(this.#filters.size);
     frame.data(this.#plan.written);
     for (const filter of this.#filters.keys()) frame.text(filter);
@@ -114,9 +118,14 @@ export class EnqueueCall {
     plan.uint48(message.expiresAtMs);
     plan.uint32(targets.length);
     for (let i = 0; i < targets.length; i++) {
-      const { clientId, retained, topicFilters } = targets[i] as EnqueueTarget;
+      const target = targets[i] as EnqueueTarget;
+      const { topicFilters } = target;
+      const isShared = sharedFilterOf(target) !== undefined;
+      if (isShared) this.hasShared = true;
       plan.uint32((sessions[i] as number) + 1);
-      plan.uint8((retained === true ? 1 : 0) + (clientId === message.publisherId ? 2 : 0));
+      plan.uint8(
+        (isShared ? 1 : 0) + (target.clientId === message.publisherId ? 2 : 0) + (target.onlineOnly === true ? 4 : 0),
+      );
       plan.uint32(topicFilters.length);
       for (const topicFilter of topicFilters) plan.uint32(this.#filterNumber(topicFilter));
       if (topicFilters.length === 0) plan.uint32(0);
@@ -149,6 +158,14 @@ export class EnqueueCall {
     this.#filters.set(topicFilter, number);
     return number;
   }
+}
+
+/** The shared filter by which a message comes to a Session; undefined if it comes by none. */
+export function sharedFilterOf({ topicFilters }: EnqueueTarget): string | undefined {
+  const [filter] = topicFilters;
+  // `$`: most filters are told apart by their first character.
+  if (filter?.charCodeAt(0) !== 0x24 || topicFilters.length !== 1) return undefined;
+  return filter.startsWith('$share/') || filter.startsWith('$queue/') ? filter : undefined;
 }
 
 function addMessage(frame: Frame, message: Message): void {

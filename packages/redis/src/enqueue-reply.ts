@@ -3,8 +3,8 @@
 import type { Message } from '@skein/broker';
 import { identifiersOf } from './blob.ts';
 import { bytesOf, listOf, type Reply, textOf } from './calls.ts';
-import type { EnqueueCall } from './enqueue-call.ts';
-import type { EnqueueOutcome, Owner, QueueEntry } from './ports.ts';
+import { type EnqueueCall, sharedFilterOf } from './enqueue-call.ts';
+import type { EnqueueOutcome, EnqueueTarget, Owner, QueueEntry } from './ports.ts';
 
 /** Codes of outcomes. */
 const queued = 1;
@@ -14,21 +14,22 @@ const noSubscription = 4;
 const noSession = 5;
 const skipped = 6;
 const full = 7;
+const offline = 8;
 /** Marks a code behind which there is more. */
-const hasMore = 64;
+const hasMore = 128;
 
 /** For each message, undefined if it was refused as a whole, or what became of it for each target. */
 export function outcomesOf(
-  { batch, sessionCount }: EnqueueCall,
+  { batch, sessionCount, hasShared }: EnqueueCall,
   reply: readonly Reply[],
 ): (readonly EnqueueOutcome[] | undefined)[] {
   const [names, epochs, identifierTexts, numbers] = reply;
   const reader = new OutcomeReader(bytesOf(numbers), listOf(identifierTexts));
   const owners = ownersOf(reader, listOf(names).map(textOf), textOf(epochs), sessionCount);
-  return batch.map(({ item: { message }, sessions }) => {
+  return batch.map(({ item: { message, targets }, sessions }) => {
     if (sessions.length === 0) return []; // it was not sent
     if (reader.refused()) return undefined;
-    return sessions.map((session) => reader.outcome(message, owners[session]));
+    return sessions.map((session, i) => reader.outcome(message, hasShared ? targets[i] : undefined, owners[session]));
   });
 }
 
@@ -48,6 +49,8 @@ function ownersOf(
   }
   return owners;
 }
+
+type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
 
 /** Reads the numbers of an answer, one outcome after the other. */
 class OutcomeReader {
@@ -73,9 +76,9 @@ class OutcomeReader {
     return true;
   }
 
-  outcome(message: Message, owner: Owner | undefined): EnqueueOutcome {
+  outcome(message: Message, target: EnqueueTarget | undefined, owner: Owner | undefined): EnqueueOutcome {
     const word = this.number();
-    const code = word & 7;
+    const code = word & 15;
     const more = (word & hasMore) !== 0;
     switch (code) {
       case queued: {
@@ -83,7 +86,10 @@ class OutcomeReader {
         const sentSeq = this.number();
         const dropped = more ? this.number() : 0;
         const expired = more ? this.number() : 0;
-        return { is: 'queued', entry: this.#entry(message, seq, word), owner, sentSeq, dropped, expired };
+        const entry = this.#entry(message, seq, word);
+        const sharedFilter = target === undefined ? undefined : sharedFilterOf(target);
+        if (sharedFilter !== undefined) entry.sharedFilter = sharedFilter;
+        return { is: 'queued', entry, owner, sentSeq, dropped, expired };
       }
       case qos0:
         return { is: 'qos0', entry: this.#entry(message, 0, word), owner };
@@ -97,13 +103,15 @@ class OutcomeReader {
         return { is: 'skipped' };
       case full:
         return { is: 'full', expired: more ? this.number() : 0 };
+      case offline:
+        return { is: 'offline' };
       default:
         throw new Error(`enqueue answered ${word}, which means nothing`);
     }
   }
 
-  #entry(message: Message, seq: number, word: number): QueueEntry {
-    const flags = (word >>> 3) & 7;
+  #entry(message: Message, seq: number, word: number): Writable<QueueEntry> {
+    const flags = (word >>> 4) & 7;
     const subscriptionIdentifiers = word & hasMore ? this.#identifiers[this.number()] : undefined;
     return { seq, message, qos: (flags & 3) as QueueEntry['qos'], retain: flags >= 4, subscriptionIdentifiers };
   }

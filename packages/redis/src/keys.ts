@@ -12,6 +12,11 @@
 //                                   Wills
 //     u:{b}:client:g        hash    Topic Filter → options, 140 bytes and 20 for each filter more
 //     q:{b}:client:g        hash    seq → entry (blob.ts), 340 bytes for one of 100, 160 for each of many
+//     h:{b}:client:g        zset    what of it came by a shared filter, in runs: '<first seq> <last> <QoS> <filter>',
+//                                   by the last, 140 bytes and 40 for each run more; may name what is gone
+//     y:{b}:client:g        hash    what was taken of that for others: seq → until when it is claimed, entry; as q
+//     c:{b}:client:g        hash    Topic Filter → cursor of its retained messages, while they are not all queued: 120
+//                                   bytes
 //     r:{b}:client:g        zset    seqs whose PUBREL is owed, by order of their PUBRECs; gone when none is
 //     t:{b}:client:g        zset    seqs of entries that expire, by time in ms
 //     d:{b}:client:g        zset    uids it has had, by time in ms: 23 bytes each up to 128, 110 beyond
@@ -20,17 +25,24 @@
 //     b:{b}                 hash    ep last epoch given, n Sessions
 //     x:{b}                 zset    Sessions whose Client is away, by the time of their expiry in ms, 110 bytes each
 //     o:{b}                 hash    client → node\0generation, of each Session that a node holds: 60 bytes, 110 among many
-//     e:{b}                 hash    generations that are over and wait to be dismantled: generation\0client
+//     e:{b}                 hash    generations that are over: generation\0client → 1 if it waits to be dismantled; or w,
+//                                   u if nobody has looked yet, and its last seq sent: others may have what it holds
+//     hd:{b}                zset    generations whose shared messages others are to have, by the time of that in ms: 100
+//                                   bytes
+//     hu:{b}  hz:{b}        hash, zset   uid\0shared filter → who gets it; the same by time in ms: 150 bytes together
 //     w:{b}                 hash    Wills on their way: epoch\0generation\0client → Will; client → their list
 //     wd:{b}                zset    those waiting, by the time they are due in ms
 //     wc:{b}                zset    those claimed, by the time their claim ends
 //   of retained messages, 64 partitions by topic, each in the slot of a bucket
-//     k:{b}  kl:{b}  ke:{b} hash, zset, zset   topic → message; topics in order; topics by expiry: 190 bytes and 130
+//     k:{b}  kl:{b}  ke:{b} hash, zset, zset   topic → epoch, number, message; topics in order; topics by expiry: 220
+//                                   bytes and 120
 //     ku:{b}                zset    uids of those it has had, by time in ms; gone when there is none: as d
+//     kd:{b}                zset    topics whose message was removed within a minute, by time in ms: 120
+//                                   bytes; where that stood is in k, under a byte 255 and the topic: 100
 //     kn                    number  retained messages in all partitions
 //   of routes, in one slot
 //     rt:{routes}           hash    Topic Filter\0generation → version\0client, and Topic Filter\0@node → version\0marks;
-//                                   100 bytes each
+//                                   shared filter\0generation → version\0client\0s or v, node; 100 to 130 bytes each
 //     rv:{routes}           number  version of the table
 //     rx:{routes}           text    checksum over all routes
 //     rl:{routes}           stream  changes, 51 bytes each, the last 200,000 about
@@ -50,8 +62,11 @@ import { bucketCount, bucketOf, bucketTags, byteHash } from './bucket.ts';
 /** How many partitions hold the retained messages. */
 const partitionCount = 64;
 
-/** What the layout of keys and values is called; a store in another one is left alone. */
-export const storeFormat = 1;
+/**
+ * What the layout of keys and values is called; a store in another one is left alone. In 2 a retained message has its
+ * order before it, an entry may have its shared filter, and a generation that is over may wait for others.
+ */
+export const storeFormat = 2;
 
 /** The keys of one Client Identifier's bucket. */
 export interface BucketKeys {
@@ -62,6 +77,9 @@ export interface BucketKeys {
   readonly wills: string;
   readonly willsDue: string;
   readonly willsClaimed: string;
+  readonly left: string;
+  readonly choices: string;
+  readonly choiceTimes: string;
 }
 
 /** The keys of one partition of retained messages. */
@@ -70,6 +88,7 @@ export interface PartitionKeys {
   readonly topics: string;
   readonly expiries: string;
   readonly seen: string;
+  readonly removals: string;
 }
 
 /** Makes the keys of one cluster. */
@@ -110,6 +129,9 @@ export class Keys {
       wills: `${prefix}w:{${tag}}`,
       willsDue: `${prefix}wd:{${tag}}`,
       willsClaimed: `${prefix}wc:{${tag}}`,
+      left: `${prefix}hd:{${tag}}`,
+      choices: `${prefix}hu:{${tag}}`,
+      choiceTimes: `${prefix}hz:{${tag}}`,
     }));
     this.partitions = Array.from({ length: partitionCount }, (_, partition) => {
       const tag = bucketTags[partition * (bucketCount / partitionCount)];
@@ -118,6 +140,7 @@ export class Keys {
         topics: `${prefix}kl:{${tag}}`,
         expiries: `${prefix}ke:{${tag}}`,
         seen: `${prefix}ku:{${tag}}`,
+        removals: `${prefix}kd:{${tag}}`,
       };
     });
   }
@@ -154,6 +177,18 @@ export class Keys {
     return this.#of('i', clientId, generation);
   }
 
+  held(clientId: string, generation: string): string {
+    return this.#of('h', clientId, generation);
+  }
+
+  taken(clientId: string, generation: string): string {
+    return this.#of('y', clientId, generation);
+  }
+
+  cursors(clientId: string, generation: string): string {
+    return this.#of('c', clientId, generation);
+  }
+
   /** All keys of a generation, in the order in which functions take them. */
   generation(clientId: string, generation: string): string[] {
     return [
@@ -163,6 +198,9 @@ export class Keys {
       this.times(clientId, generation),
       this.inbound(clientId, generation),
       this.seen(clientId, generation),
+      this.held(clientId, generation),
+      this.taken(clientId, generation),
+      this.cursors(clientId, generation),
     ];
   }
 
@@ -171,8 +209,8 @@ export class Keys {
    * of a generation if one is named.
    */
   ownership(clientId: string, generation: string | undefined): string[] {
-    const { bucket, expiries, willsDue, willsClaimed, wills, ended, owners } = this.bucketOf(clientId);
-    const named = [this.session(clientId), bucket, expiries, willsDue, willsClaimed, wills, ended, owners];
+    const { bucket, expiries, willsDue, willsClaimed, wills, ended, owners, left } = this.bucketOf(clientId);
+    const named = [this.session(clientId), bucket, expiries, willsDue, willsClaimed, wills, ended, owners, left];
     return generation === undefined ? named : [...named, ...this.generation(clientId, generation)];
   }
 

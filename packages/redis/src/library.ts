@@ -7,7 +7,7 @@
 import { readFileSync } from 'node:fs';
 
 /** What the functions that we call are called; nodes know by it what they can read. */
-export const libraryVersion = 1;
+export const libraryVersion = 2;
 
 /** Begins the name of every library of ours, of any version. */
 export const libraryStem = 'skein_v';
@@ -17,6 +17,7 @@ const files = [
   'time',
   'session',
   'will',
+  'held',
   'acquire',
   'release',
   'reap',
@@ -26,9 +27,12 @@ const files = [
   'inbound',
   'room',
   'enqueue',
+  'append',
   'read',
   'settle',
+  'shared',
   'retained',
+  'retained-page',
   'route',
   'members',
 ] as const;
@@ -56,15 +60,23 @@ export type FunctionName =
   | 'inbound_done'
   | 'inbound_release'
   | 'enqueue'
+  | 'append'
   | 'read'
   | 'ends'
   | 'ack'
   | 'rec'
+  | 'shared_choose'
+  | 'shared_due'
+  | 'shared_look'
+  | 'shared_take'
+  | 'shared_done'
+  | 'shared_pass'
   | 'retained_set'
   | 'retained_get'
-  | 'retained_scan'
+  | 'retained_page'
   | 'route_put'
   | 'route_remove'
+  | 'route_away'
   | 'member_join'
   | 'member_renew'
   | 'member_bury'

@@ -9,6 +9,8 @@ import { bucketCount } from './bucket.ts';
 
 /** Every bucket is looked at this often, whatever is known of it, in milliseconds. */
 const roundMs = 30_000;
+/** How long a Client may be away before others get the shared messages that it has not begun, in milliseconds. */
+export const awayMs = 5000;
 
 /** Times of the next look at each bucket, on a monotonic clock. */
 export class Looks {

@@ -224,7 +224,7 @@ describe('rule: STALE', () => {
       () => store.sessions.abandon('lamp', acquireOf('lamp', one).nonce),
       () =>
         store.queues.enqueue([{ message, targets: [{ ...claim, topicFilters: ['a'] }], isRefusable: false, uid: 'u' }]),
-      () => store.retained.set([{ message, uid: 'u' }]),
+      () => store.retained.set([{ message, uid: 'u', order: undefined }]),
       () => store.routes.put([{ topicFilter: 'a', node: one.node, marks: mark.any }]),
       () => store.wills.claim(10),
       () => store.sessions.release({ claim, sessionExpirySeconds: 0, will: 'publish', sentSeq: 0 }),

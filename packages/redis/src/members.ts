@@ -6,6 +6,7 @@
 import { bucketCount } from './bucket.ts';
 import { type Argument, listOf, numberOf, type Reply, textOf } from './calls.ts';
 import type { LeaseTime } from './lease-time.ts';
+import { awayMs } from './looks.ts';
 import type { Member, Members, Reaped, Renewal } from './ports.ts';
 import type { Surroundings } from './surroundings.ts';
 
@@ -68,7 +69,7 @@ export class RedisMembers implements Members {
 
   /** @inheritdoc */
   async reap(node: string, cursor: number): Promise<Reaped> {
-    const { calls, keys, endings, willLooks } = this.#around;
+    const { calls, keys, endings, willLooks, leftLooks } = this.#around;
     const first = Math.floor(cursor / placesPerBucket);
     const owners = keys.buckets.slice(first, first + bucketsMax).map((bucket) => bucket.owners);
     const look = listOf(await calls.call('reap_look', owners, [node, cursor % placesPerBucket, foundMax, looksMax]));
@@ -79,10 +80,12 @@ export class RedisMembers implements Members {
     }
     const next = first + numberOf(through);
     // What the dead node would have looked after is this one's now: Wills that are due or that it had claimed, and
-    // Sessions that end.
+    // Sessions that end, and messages of shared groups.
     for (let bucket = first; bucket <= next && bucket < bucketCount; bucket++) {
       endings.expect(bucket, 0);
       willLooks.expect(bucket, 0);
+      leftLooks.expect(bucket, 0);
+      leftLooks.expect(bucket, awayMs);
     }
     return { sessions, next: next === bucketCount ? undefined : next * placesPerBucket + numberOf(place) };
   }

@@ -1,4 +1,4 @@
-// The queues of stored Sessions: the port over functions/enqueue, read, settle.
+// The queues of stored Sessions: the port over functions/enqueue, append, read, settle.
 //
 // A call carries as many messages and Sessions as it may. What is too much for one call is several, each of them all or
 // nothing, in order.
@@ -7,11 +7,24 @@
 // it refuses having written nothing, and would refuse again, is halved until one message for one Session stands alone:
 // that one is refused, and everybody else goes on.
 
+import { append } from './append-call.ts';
 import { decodeEntry } from './blob.ts';
+import { bucketOf } from './bucket.ts';
 import { bytesOf, FunctionFailed, listOf, numberOf, type Reply } from './calls.ts';
 import { EnqueueCall } from './enqueue-call.ts';
 import { outcomesOf } from './enqueue-reply.ts';
-import type { Claim, Enqueue, EnqueueOutcome, QueueAck, QueueEntry, QueueRead, Queues } from './ports.ts';
+import type {
+  Append,
+  Appended,
+  Claim,
+  Enqueue,
+  EnqueueOutcome,
+  EnqueueTarget,
+  QueueAck,
+  QueueEntry,
+  QueueRead,
+  Queues,
+} from './ports.ts';
 import { SettleCall } from './settle-call.ts';
 import type { Surroundings } from './surroundings.ts';
 
@@ -63,9 +76,30 @@ export class RedisQueues implements Queues {
     const { calls, keys, limits, nowMs } = this.#around;
     for (let withTimes = call.hasExpiry; ; withTimes = true) {
       const reply = listOf(await calls.send(call.frame(calls, keys, limits, nowMs(), withTimes)));
-      if (reply.length > 1) return outcomesOf(call, reply);
+      if (reply.length > 1) {
+        const outcomes = outcomesOf(call, reply);
+        if (call.hasShared) this.#expectLeft(call, outcomes);
+        return outcomes;
+      }
       if (withTimes) throw new Error('enqueue asked for keys that it had');
     }
+  }
+
+  /** What came by a shared filter for a Client that is away is to go to another in time. */
+  #expectLeft({ batch }: EnqueueCall, outcomes: readonly (readonly EnqueueOutcome[] | undefined)[]): void {
+    for (const [i, { item }] of batch.entries()) {
+      for (const [n, outcome] of (outcomes[i] ?? []).entries()) {
+        if (outcome.is !== 'queued' || outcome.owner !== undefined || outcome.entry.sharedFilter === undefined)
+          continue;
+        const { clientId } = item.targets[n] as EnqueueTarget;
+        this.#around.leftLooks.expect(bucketOf(clientId), 0);
+      }
+    }
+  }
+
+  /** @inheritdoc */
+  append(page: Append): Promise<Appended> {
+    return append(this.#around, page);
   }
 
   /** @inheritdoc */

@@ -1,32 +1,29 @@
-// Retained messages: the port over functions/retained.
+// Retained messages: the port over functions/retained and functions/retained-page.
 //
 // They lie in 64 partitions by topic, so that no key grows without bound and none is hot. A filter without wildcard
-// asks one of them; one with wildcards asks all at once, each for a page, and again whoever has more.
+// asks one of them. One with wildcards goes through them in their order: a call names all that are left, and takes as
+// much as a page holds, so that neither many matches nor few cost a call for each partition.
 
 import type { Message } from '@skein/broker';
 import { decodeMessage, encodeMessage } from './blob.ts';
-import { type Argument, bytesOf, listOf, textOf } from './calls.ts';
+import { type Argument, bytesOf, listOf, numberOf, type Reply, textOf } from './calls.ts';
 import { type PartitionKeys, partitionOf } from './keys.ts';
-import type { Retained, RetainedSet } from './ports.ts';
+import type { Retained, RetainedPage, RetainedSet } from './ports.ts';
 import type { Surroundings } from './surroundings.ts';
 
+/** What a value has before the message: epoch and number. */
+const orderBytes = 16;
 /** Messages stored in one call. */
 const messagesMax = 256;
 /** Bytes of messages stored in one call, about. */
 const bytesMax = 1024 * 1024;
-/** What one scan of a partition may cost: places it looks at, messages, bytes of them. */
-const scanSeeks = 200;
-const scanMessages = 16;
-const scanBytes = 64 * 1024;
-/** Messages in a page. */
-const pageMax = 64;
-const noBytes: Buffer = Buffer.alloc(0);
-
-/** Where the scan of one partition goes on. */
-interface Scan {
-  readonly keys: string[];
-  readonly cursor: Buffer;
-}
+/** What a page holds: messages, and bytes of them, about. */
+const pageMessages = 256;
+const pageBytes = 1024 * 1024;
+/** Places that one call looks at: a millisecond or two. */
+const pageSeeks = 200;
+/** Calls that one page may take before it is empty. */
+const pageCalls = 8;
 
 /** Retained messages in Redis. */
 export class RedisRetained implements Retained {
@@ -53,19 +50,23 @@ export class RedisRetained implements Retained {
   async #set(sets: readonly RetainedSet[]): Promise<boolean[]> {
     const { calls, keys, limits, nowMs } = this.#around;
     const numbers = sets.map(({ message }) => partitionOf(message.topic));
-    const blobs = sets.map(({ message }) => (message.payload.length === 0 ? noBytes : encodeMessage(message)));
+    const blobs = sets.map(({ message }) => {
+      return message.payload.length === 0 ? message.publisherId : encodeMessage(message);
+    });
     for (const partitions of [[...new Set(numbers)], keys.partitions.map((_, partition) => partition)]) {
       const hasAll = partitions.length === keys.partitions.length;
       const named = partitions.flatMap((partition) => {
-        const of = keys.partitions[partition] as PartitionKeys;
-        return [...keysOf(of), of.seen];
+        const { messages, topics, expiries, seen, removals } = keys.partitions[partition] as PartitionKeys;
+        return [messages, topics, expiries, seen, removals];
       });
-      const args = sets.flatMap(({ message: { topic, expiresAtMs }, uid = '' }, i): Argument[] => [
+      const args = sets.flatMap(({ message: { topic, payload, expiresAtMs }, uid = '', order }, i): Argument[] => [
         partitions.indexOf(numbers[i] as number) + 1,
-        topic,
-        blobs[i] as Buffer,
-        expiresAtMs,
+        fieldOf(topic),
+        blobs[i] as Argument,
+        payload.length === 0 ? -1 : expiresAtMs,
         uid,
+        order?.epoch ?? -1,
+        order?.n ?? -1,
       ]);
       const reply = listOf(
         await calls.call(
@@ -80,9 +81,9 @@ export class RedisRetained implements Retained {
   }
 
   /** @inheritdoc */
-  match(topicFilter: string): AsyncIterable<readonly Message[]> {
+  page(topicFilter: string, from: string): Promise<RetainedPage> {
     const levels = topicFilter.split('/');
-    return levels.includes('+') || levels.includes('#') ? this.#scan(levels) : this.#get(topicFilter);
+    return levels.includes('+') || levels.includes('#') ? this.#scan(levels, from) : this.#get(topicFilter);
   }
 
   /** @inheritdoc */
@@ -91,37 +92,47 @@ export class RedisRetained implements Retained {
     return reply === null ? 0 : Number(textOf(reply));
   }
 
-  async *#get(topic: string): AsyncGenerator<readonly Message[]> {
+  async #get(topic: string): Promise<RetainedPage> {
     const { calls, keys, nowMs } = this.#around;
-    const { messages, expiries } = keys.partitions[partitionOf(topic)] as PartitionKeys;
-    const reply = await calls.call('retained_get', [messages, expiries], [nowMs(), topic]);
-    if (reply !== null) yield [decodeMessage(bytesOf(reply))];
+    const { messages } = keys.partitions[partitionOf(topic)] as PartitionKeys;
+    const reply = await calls.call('retained_get', [messages], [nowMs(), fieldOf(topic)]);
+    return { messages: reply === null ? [] : [messageOf(reply)], next: undefined };
   }
 
-  async *#scan(levels: readonly string[]): AsyncGenerator<readonly Message[]> {
+  async #scan(levels: readonly string[], from: string): Promise<RetainedPage> {
     const { calls, keys, nowMs } = this.#around;
-    let unfinished = keys.partitions.map((partition): Scan => ({ keys: keysOf(partition), cursor: noBytes }));
-    while (unfinished.length > 0) {
-      const replies = await Promise.all(
-        unfinished.map(({ keys: named, cursor }) =>
-          calls.call('retained_scan', named, [nowMs(), cursor, scanSeeks, scanMessages, scanBytes, ...levels]),
-        ),
-      );
-      const following: Scan[] = [];
-      const page: Message[] = [];
-      for (const [i, reply] of replies.entries()) {
-        const [cursor, ...messages] = listOf(reply).map(bytesOf);
-        if (cursor !== undefined && cursor.length > 0) {
-          following.push({ keys: (unfinished[i] as Scan).keys, cursor });
-        }
-        for (const message of messages) page.push(decodeMessage(message));
+    let { partition, place } = placeOf(from);
+    for (let call = 1; partition < keys.partitions.length; call++) {
+      const named = keys.partitions.slice(partition).flatMap(({ messages, topics }) => [messages, topics]);
+      const limits = [pageSeeks, pageMessages, pageBytes];
+      const reply = listOf(await calls.call('retained_page', named, [nowMs(), place, ...limits, ...levels]));
+      const [through, next, ...messages] = reply;
+      partition += numberOf(through);
+      place = partition < keys.partitions.length ? textOf(next) : '';
+      if (messages.length > 0 || call === pageCalls) {
+        const isLast = partition === keys.partitions.length;
+        return {
+          messages: messages.map(messageOf),
+          next: isLast ? undefined : `${partition} ${place}`,
+        };
       }
-      unfinished = following;
-      for (let at = 0; at < page.length; at += pageMax) yield page.slice(at, at + pageMax);
     }
+    return { messages: [], next: undefined };
   }
 }
 
-function keysOf({ messages, topics, expiries }: PartitionKeys): string[] {
-  return [messages, topics, expiries];
+/** A topic as functions name it: so that it sorts before the topics below it, and these before its next sibling. */
+function fieldOf(topic: string): string {
+  return topic.replaceAll('/', '\0');
+}
+
+/** A message, behind where it stands among those of its publisher. */
+function messageOf(value: Reply): Message {
+  return decodeMessage(bytesOf(value).subarray(orderBytes));
+}
+
+/** Where a page begins: a partition, and a place in its order. */
+function placeOf(from: string): { partition: number; place: string } {
+  const end = from.indexOf(' ');
+  return end < 0 ? { partition: 0, place: '' } : { partition: Number(from.slice(0, end)), place: from.slice(end + 1) };
 }

@@ -36,7 +36,7 @@ export interface ReplicaSurroundings {
   resynced(reason: string): void;
 }
 
-/** A route as the table holds it: the Client Identifier of a Session, or the marks of a node; and its version. */
+/** A route as the table holds it: what it bears (functions/route.lua), and its version. */
 interface Held {
   readonly bears: string;
   readonly version: number;
@@ -142,14 +142,14 @@ export class RouteReplica {
       const [id, fields] = listOf(entry);
       const version = Number(textOf(id).split('-')[0]);
       const [sign, value] = listOf(fields).map(textOf);
-      const [topicFilter, destination, bears = ''] = (value ?? '').split('\0');
+      const [topicFilter, destination, ...bears] = (value ?? '').split('\0');
       if (version <= this.#version) continue;
       if (version !== this.#version + changes.length + 1) {
         this.#apply(changes);
         this.distrust(`changes before version ${version} are gone from the log`);
         return;
       }
-      changes.push(changeOf(`${topicFilter}\0${destination}`, bears, sign === '+', version));
+      changes.push(changeOf(`${topicFilter}\0${destination}`, bears.join('\0'), sign === '+', version));
     }
     this.#apply(changes);
     // A table that is never quiet has to be compared as well; it can be, whenever no change has come since the last.
@@ -201,8 +201,8 @@ export class RouteReplica {
       cursor = textOf(reply[0]);
       const flat = listOf(reply[1]);
       for (let at = 0; at < flat.length; at += 2) {
-        const [put, bears = ''] = textOf(flat[at + 1]).split('\0');
-        routes.set(textOf(flat[at]), { bears, version: Number(put) });
+        const [put, ...bears] = textOf(flat[at + 1]).split('\0');
+        routes.set(textOf(flat[at]), { bears: bears.join('\0'), version: Number(put) });
       }
     } while (cursor !== '0');
 
@@ -275,13 +275,18 @@ export function nameOf(route: Route): string {
 
 /** What a route bears in the table. */
 export function bearsOf(route: Route): string {
-  return 'node' in route ? `${route.marks}` : route.clientId;
+  if ('node' in route) return `${route.marks}`;
+  return 'isStored' in route ? `${route.clientId}\0${route.isStored ? 's' : 'v'}${route.heldBy}` : route.clientId;
 }
 
 /** A change, by what the table holds of a route. */
 export function changeOf(name: string, bears: string, present: boolean, version: number): RouteChange {
   const [topicFilter = '', destination = ''] = name.split('\0');
-  if (!destination.startsWith('@')) return { topicFilter, clientId: bears, generation: destination, present, version };
+  if (!destination.startsWith('@')) {
+    const [clientId = '', member] = bears.split('\0');
+    const route = { topicFilter, clientId, generation: destination, present, version };
+    return member === undefined ? route : { ...route, isStored: member.startsWith('s'), heldBy: member.slice(1) };
+  }
   return { topicFilter, node: destination.slice(1), marks: present ? Number(bears) : 0, present, version };
 }
 

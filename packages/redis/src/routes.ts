@@ -2,8 +2,8 @@
 
 import { StoreUnavailable } from '@skein/broker';
 import type { Redis } from 'ioredis';
-import { listOf, numberOf, textOf } from './calls.ts';
-import type { Route, RouteChange, Routes } from './ports.ts';
+import { listOf, numberOf, type Reply, textOf } from './calls.ts';
+import type { MemberRoute, Route, RouteChange, Routes } from './ports.ts';
 import { bearsOf, changeOf, nameOf, RouteReplica } from './route-replica.ts';
 import type { Surroundings } from './surroundings.ts';
 
@@ -56,12 +56,26 @@ export class RedisRoutes implements Routes {
 
   async #remove(routes: readonly (Route & { readonly version: number })[]): Promise<void> {
     const words = routes.flatMap((route) => [nameOf(route), `${route.version}`, 'node' in route ? route.marks : '']);
-    const reply = listOf(await this.#around.calls.call('route_remove', this.#keys(), words));
+    this.#changed(routes, await this.#around.calls.call('route_remove', this.#keys(), words));
+  }
+
+  /** @inheritdoc */
+  async awayIf(routes: readonly MemberRoute[]): Promise<void> {
+    for (let at = 0; at < routes.length; at += routesMax) {
+      const some = routes.slice(at, at + routesMax);
+      const words = some.flatMap((route) => [nameOf(route), `${route.version}`]);
+      this.#changed(some, await this.#around.calls.call('route_away', this.#keys(), words));
+    }
+  }
+
+  /** Tells the replica what became of routes, by what route_remove and route_away answer. */
+  #changed(routes: readonly Route[], reply: Reply): void {
+    const flat = listOf(reply);
     const changes: RouteChange[] = [];
     for (const [i, route] of routes.entries()) {
-      const version = numberOf(reply[i * 2]);
-      const left = textOf(reply[i * 2 + 1]);
-      if (version > 0) changes.push(changeOf(nameOf(route), left === '' ? bearsOf(route) : left, left !== '', version));
+      const version = numberOf(flat[i * 3]);
+      const isPresent = textOf(flat[i * 3 + 1]) === '+';
+      if (version > 0) changes.push(changeOf(nameOf(route), textOf(flat[i * 3 + 2]), isPresent, version));
     }
     this.#seen = Math.max(this.#seen, changes.at(-1)?.version ?? 0);
     this.#replica.made(changes);

@@ -7,8 +7,8 @@ import { bucketOf, bucketTags } from './bucket.ts';
 import type { Frame } from './frame.ts';
 import type { Keys } from './keys.ts';
 
-/** Which of a generation's keys: Subscriptions, queue, releases, times, seen. */
-export type KeyLetter = 'u' | 'q' | 'r' | 't' | 'd';
+/** Which of a generation's keys: Subscriptions, queue, releases, times, seen, held. */
+export type KeyLetter = 'u' | 'q' | 'r' | 't' | 'd' | 'h';
 
 const closedTags: readonly string[] = bucketTags.map((tag) => `${tag}}:`);
 
@@ -19,15 +19,21 @@ export const keyBytes = 64;
 export class SessionKeys {
   readonly #session: string;
   readonly #stems: readonly string[];
+  readonly #keys: Keys;
+  readonly #withLeft: boolean;
 
-  constructor({ prefix }: Keys, letters: readonly KeyLetter[]) {
+  /** @param withLeft whether `hd` of its bucket is the last of each Session's */
+  constructor(keys: Keys, letters: readonly KeyLetter[], withLeft = false) {
+    const { prefix } = keys;
+    this.#keys = keys;
+    this.#withLeft = withLeft;
     this.#session = `${prefix}s:{`;
     this.#stems = letters.map((letter) => `${prefix}${letter}:{`);
   }
 
   /** How many keys there are for each Session. */
   get count(): number {
-    return 1 + this.#stems.length;
+    return 1 + this.#stems.length + (this.#withLeft ? 1 : 0);
   }
 
   write(frame: Frame, clientId: string, generation: string): void {
@@ -35,5 +41,6 @@ export class SessionKeys {
     const end = `:${generation}`;
     frame.joined(this.#session, tag, clientId, '');
     for (const stem of this.#stems) frame.joined(stem, tag, clientId, end);
+    if (this.#withLeft) frame.text(this.#keys.bucketOf(clientId).left);
   }
 }

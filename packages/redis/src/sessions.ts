@@ -7,6 +7,7 @@ import { decodeWill, encodeWill } from './blob.ts';
 import { bucketOf } from './bucket.ts';
 import { type Argument, bytesOf, listOf, numberOf, type Reply, textOf } from './calls.ts';
 import { Endings } from './endings.ts';
+import { awayMs } from './looks.ts';
 import type {
   Acquire,
   Acquired,
@@ -58,7 +59,7 @@ export class RedisSessions implements Sessions {
     const guess = this.#generations.get(clientId) ?? '';
     this.#generations.delete(clientId);
     const reply = await this.#withGuess('acquire', clientId, args, guess);
-    if (listOf(reply)[11] === 1) this.#around.endings.expect(bucketOf(clientId), 0);
+    if (listOf(reply)[11] === 1) this.#generationOver(clientId);
     return acquiredOf(clientId, reply);
   }
 
@@ -66,9 +67,8 @@ export class RedisSessions implements Sessions {
   async abandon(clientId: string, nonce: string): Promise<boolean> {
     const reply = await this.#withGuess('abandon', clientId, [clientId, nonce], '');
     if (numberOf(reply) === 0) return false;
-    const bucket = bucketOf(clientId);
-    this.#around.endings.expect(bucket, 0);
-    this.#around.willLooks.expect(bucket, 0);
+    this.#generationOver(clientId);
+    this.#around.willLooks.expect(bucketOf(clientId), 0);
     return true;
   }
 
@@ -86,12 +86,13 @@ export class RedisSessions implements Sessions {
       sentSeq,
     ]);
     if (reply === null) return 'fenced';
-    const [endedWith, dueIn] = listOf(reply);
+    const [endedWith, dueIn, holds] = listOf(reply);
     const ended = endedWith === 1;
     const willDueInMs = numberOf(dueIn);
     const bucket = bucketOf(clientId);
-    if (ended) this.#around.endings.expect(bucket, 0);
+    if (ended) this.#generationOver(clientId);
     else {
+      if (holds === 1) this.#around.leftLooks.expect(bucket, awayMs);
       this.#remember(clientId, generation);
       if (sessionExpirySeconds !== neverExpires) this.#around.endings.expect(bucket, sessionExpirySeconds * 1000);
     }
@@ -129,13 +130,24 @@ export class RedisSessions implements Sessions {
     return numberOf(await this.#around.calls.call('session_count', keys));
   }
 
+  /** A generation may wait to be dismantled, or for others to have what it holds. */
+  #generationOver(clientId: string): void {
+    const bucket = bucketOf(clientId);
+    this.#around.endings.expect(bucket, 0);
+    this.#around.leftLooks.expect(bucket, 0);
+  }
+
   async #change(
     name: 'subscribe' | 'unsubscribe',
     { clientId, generation, epoch }: Claim,
     words: readonly string[],
   ): Promise<readonly boolean[] | 'fenced'> {
     const { calls, keys } = this.#around;
-    const named = [keys.session(clientId), keys.subscriptions(clientId, generation)];
+    const named = [
+      keys.session(clientId),
+      keys.subscriptions(clientId, generation),
+      keys.cursors(clientId, generation),
+    ];
     const reply = await calls.call(name, named, [generation, epoch, ...words]);
     return reply === null ? 'fenced' : listOf(reply).map((had) => had === 1);
   }
@@ -167,7 +179,7 @@ export class RedisSessions implements Sessions {
 }
 
 function acquiredOf(clientId: string, reply: Reply): Acquired {
-  const [generation, epoch, kept, present, previous, head, sent, subscriptions, releases, inbound, wills] =
+  const [generation, epoch, kept, present, previous, head, sent, subscriptions, releases, inbound, wills, , feeds] =
     listOf(reply);
   const previousOwner = textOf(previous);
   return {
@@ -184,6 +196,7 @@ function acquiredOf(clientId: string, reply: Reply): Acquired {
       return { packetId: numberOf(packetId), uid: text.slice(1), isDone: text.startsWith('1') };
     }),
     wills: pairsOf(wills).map(([id, will]) => dueWillOf(textOf(id), bytesOf(will))),
+    feeds: pairsOf(feeds).map(([filter, from]) => ({ topicFilter: textOf(filter), from: textOf(from) })),
   };
 }
 

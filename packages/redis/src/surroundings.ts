@@ -23,4 +23,6 @@ export interface Surroundings {
   readonly endings: Looks;
   /** The same for Wills. */
   readonly willLooks: Looks;
+  /** The same for messages that members of shared groups leave behind. */
+  readonly leftLooks: Looks;
 }

@@ -10,21 +10,28 @@ import type { Route, StoredSubscription } from '../src/ports.ts';
 export const nodes: readonly string[] = ['node-a', 'node-b'];
 
 const filters = ['a', 'a/+', '#', 'b', 'b/#', '+/c'];
+const sharedFilters = ['$share/g/a', '$share/h/#', '$queue/#'];
 const topics = ['a', 'a/c', 'b', 'b/c', '$x'];
+const retainedTopics = [...topics, 'a/c/d', '/c', 'a/', '$x/c', '!'];
+const matched = [...filters, '+', '+/+', '/#', '/+', '+/c/#', 'a/+/d', 'a/c', '$x', '$x/#', '$x/+', '+/+/+'];
 
 const clientId = fc.constantFrom('c0', 'c1', 'c2');
-const claim = fc.nat({ max: 7 });
+/** Counts back from the last acquire: what came long before it is hardly ever anybody's any more. */
+const claim = fc.constantFrom(0, 0, 0, 1, 1, 2, 2, 3, 4, 7);
 const expiry = fc.constantFrom(0, 2, 100, 100, 0xffffffff);
 const filter = fc.constantFrom(...filters);
+const sharedFilter = fc.constantFrom(...sharedFilters);
+const anyFilter = fc.constantFrom(...filters, ...sharedFilters, ...sharedFilters);
 const uid = fc.option(fc.constantFrom('u0', 'u1', 'u2'), { nil: undefined, freq: 2 });
 const qos = fc.constantFrom<QoS>(0, 1, 1, 2, 2);
 const seqs = fc.uniqueArray(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 4 });
 
 const subscription = fc.record({
-  filter,
+  filter: anyFilter,
   qos,
   noLocal: fc.boolean(),
   asPublished: fc.boolean(),
+  handling: fc.constantFrom<0 | 1 | 2>(0, 0, 1, 2),
   identifier: fc.option(fc.constantFrom(1, 268_435_455), { nil: undefined }),
 });
 
@@ -37,13 +44,26 @@ const message = fc.record({
   expiresIn: fc.constantFrom(0, 0, 0, 500, 3000),
 });
 
-const retained = fc.tuple(message, uid).map(([one, named]) => ({ ...one, uid: named }));
-
-const target = fc.record({
-  claim,
-  filters: fc.uniqueArray(filter, { minLength: 1, maxLength: 3 }),
-  retained: fc.constantFrom(false, false, false, true),
+const order = fc.option(fc.record({ epoch: fc.integer({ min: 1, max: 2 }), n: fc.nat({ max: 3 }) }), {
+  nil: undefined,
 });
+
+const retained = fc
+  .tuple(message, fc.constantFrom(...retainedTopics), uid, order)
+  .map(([one, topic, named, place]) => ({ ...one, topic, uid: named, order: place }));
+
+const target = fc.oneof(
+  fc.record({
+    claim,
+    filters: fc.uniqueArray(filter, { minLength: 1, maxLength: 3 }),
+    onlineOnly: fc.constant(undefined),
+  }),
+  fc.record({
+    claim,
+    filters: sharedFilter.map((each) => [each]),
+    onlineOnly: fc.constantFrom(undefined, true),
+  }),
+);
 
 const enqueued = fc
   .tuple(
@@ -80,11 +100,25 @@ const read = kind('read', { claim, from: fc.nat({ max: 8 }), limit: fc.integer({
 const member = fc.nat({ max: 1 });
 const routed = fc.record({
   filter: fc.constantFrom('a', 'b'),
-  to: fc.constantFrom('@node-a', '@node-b', 'g0', 'g1'),
+  to: fc.constantFrom('@node-a', '@node-b', 'g0', 'g1', 'm0', 'm1'),
+  stored: fc.boolean(),
+  heldBy: fc.constantFrom('', 'node-a', 'node-b'),
   marks: fc.integer({ min: 1, max: 3 }),
   /** A removal that was decided before the last change. */
   stale: fc.constantFrom(false, false, false, true),
 });
+
+const cursor = fc.constantFrom('', '', 'x');
+const appended = message.map((one) => ({ ...one, qos: one.qos === 0 ? 1 : one.qos }) as const);
+const choice = fc.record({
+  uid: fc.constantFrom('u0', 'u1'),
+  filter: sharedFilter,
+  member: fc.constantFrom('m0', 'm1', 'm2'),
+  instead: fc.constantFrom(undefined, 'm0', 'm1'),
+});
+
+/** After this long, uids may be forgotten: each store remembers them for a time of its own. */
+export const longMs = 301_000;
 
 /** Any command; what fills and drains queues comes most often. */
 export const commands = fc.oneof(
@@ -100,8 +134,11 @@ export const commands = fc.oneof(
     }),
   },
   { weight: 4, arbitrary: subscribe },
-  { weight: 1, arbitrary: kind('unsubscribe', { claim, filters: fc.array(filter, { minLength: 1, maxLength: 2 }) }) },
-  { weight: 10, arbitrary: enqueue },
+  {
+    weight: 1,
+    arbitrary: kind('unsubscribe', { claim, filters: fc.array(anyFilter, { minLength: 1, maxLength: 2 }) }),
+  },
+  { weight: 14, arbitrary: enqueue },
   { weight: 3, arbitrary: read },
   { weight: 3, arbitrary: kind('ack', { claim, seqs }) },
   { weight: 2, arbitrary: kind('rec', { claim, seqs }) },
@@ -117,7 +154,7 @@ export const commands = fc.oneof(
   { weight: 1, arbitrary: kind('ended', { forget: fc.boolean() }) },
   { weight: 1, arbitrary: kind('wills', { done: fc.boolean() }) },
   { weight: 2, arbitrary: kind('retain', { messages: fc.array(retained, { minLength: 1, maxLength: 3 }) }) },
-  { weight: 1, arbitrary: kind('match', { filter }) },
+  { weight: 1, arbitrary: kind('match', { filter: fc.constantFrom(...matched) }) },
   { weight: 1, arbitrary: kind('count', {}) },
   { weight: 1, arbitrary: kind('ends', { claims: fc.array(claim, { maxLength: 3 }) }) },
   {
@@ -132,21 +169,71 @@ export const commands = fc.oneof(
   {
     weight: 3,
     arbitrary: kind('route', {
-      what: fc.constantFrom<'put' | 'remove'>('put', 'remove'),
+      what: fc.constantFrom<'put' | 'remove' | 'away'>('put', 'put', 'remove', 'away'),
       routes: fc.array(routed, { minLength: 1, maxLength: 4 }),
     }),
   },
-  { weight: 3, arbitrary: kind('advance', { ms: fc.constantFrom(100, 500, 2500, 11_000, 301_000) }) },
+  {
+    weight: 3,
+    arbitrary: kind('append', {
+      claim,
+      filter,
+      from: cursor,
+      to: fc.option(cursor, { nil: undefined }),
+      messages: fc.array(appended, { maxLength: 3 }),
+      /** How many seqs were given out since the page was read. */
+      since: fc.nat({ max: 2 }),
+    }),
+  },
+  { weight: 2, arbitrary: kind('choose', { choices: fc.array(choice, { minLength: 1, maxLength: 3 }) }) },
+  { weight: 4, arbitrary: kind('left', {}) },
+  {
+    weight: 6,
+    arbitrary: kind('take', {
+      claim,
+      filters: fc.uniqueArray(sharedFilter, { minLength: 1, maxLength: 3 }),
+      limit: fc.integer({ min: 1, max: 3 }),
+    }),
+  },
+  { weight: 2, arbitrary: kind('done', { every: fc.integer({ min: 1, max: 2 }) }) },
+  { weight: 1, arbitrary: kind('pass', { claim, isOver: fc.boolean() }) },
+  { weight: 4, arbitrary: kind('advance', { ms: fc.constantFrom(100, 500, 1500, 2500, 4000, 11_000, longMs) }) },
 );
+
+/** What every run begins with, or most of what follows would be for nobody: three Clients with many Subscriptions. */
+export const prologue: readonly Command[] = (['c0', 'c1', 'c2'] as const).flatMap((client, node): Command[] => [
+  {
+    is: 'acquire',
+    clientId: client,
+    node: node % 2,
+    clean: true,
+    expiry: 100,
+    will: undefined,
+    receiveMaximum: node === 0 ? 100 : node === 1 ? 1 : 3,
+    repeat: false,
+  },
+  {
+    is: 'subscribe',
+    claim: 0,
+    subscriptions: [...filters.slice(node), ...sharedFilters].map((each, i) => ({
+      filter: each,
+      qos: i % 3 === 2 ? 1 : 2,
+      noLocal: false,
+      asPublished: i % 2 === 0,
+      handling: 0,
+      identifier: i === 0 ? 1 : undefined,
+    })),
+  },
+]);
 
 /** One command. */
 export type Command = typeof commands extends fc.Arbitrary<infer Each> ? Each : never;
 
 /** A route as a command describes it. */
-export function routeOf({ filter: topicFilter, to, marks }: RouteOf): Route {
-  return to.startsWith('@')
-    ? { topicFilter, node: to.slice(1), marks }
-    : { topicFilter, clientId: `c-${to}`, generation: to };
+export function routeOf({ filter, to, marks, stored, heldBy }: RouteOf): Route {
+  if (to.startsWith('@')) return { topicFilter: filter, node: to.slice(1), marks };
+  if (to.startsWith('g')) return { topicFilter: filter, clientId: `c-${to}`, generation: to };
+  return { topicFilter: `$share/g/${filter}`, clientId: `c-${to}`, generation: to, isStored: stored, heldBy };
 }
 
 type RouteOf = typeof routed extends fc.Arbitrary<infer Each> ? Each : never;
@@ -165,6 +252,11 @@ export function messageOf(of: MessageOf, nowMs: number): Message {
   };
 }
 
+/** A message as answers are compared: byte by byte, its payload would take longer than all else. */
+export function shortOf({ payload, ...message }: Message): unknown {
+  return { ...message, payload: `${payload.length} of ${payload[0]}`, frames: undefined };
+}
+
 type MessageOf = typeof message extends fc.Arbitrary<infer Each> ? Each : never;
 
 /** A Subscription as a command describes it. */
@@ -174,7 +266,7 @@ export function subscriptionOf(of: SubscriptionOf): StoredSubscription {
     qos: of.qos,
     noLocal: of.noLocal,
     retainAsPublished: of.asPublished,
-    retainHandling: 1,
+    retainHandling: of.handling,
     subscriptionIdentifier: of.identifier,
   };
 }

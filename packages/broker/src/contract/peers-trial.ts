@@ -169,10 +169,12 @@ export class PeersTrial implements AsyncDisposable {
   }
 }
 
-function copyOf({ message, uid }: PeerMessage): PeerMessage {
+function copyOf(peerMessage: PeerMessage): PeerMessage {
+  const { message } = peerMessage;
   const { properties } = message;
   const correlationData = properties?.correlationData;
   return {
+    ...peerMessage,
     message: {
       ...message,
       payload: Uint8Array.from(message.payload),
@@ -181,6 +183,5 @@ function copyOf({ message, uid }: PeerMessage): PeerMessage {
           ? properties
           : { ...properties, correlationData: Uint8Array.from(correlationData) },
     },
-    uid,
   };
 }

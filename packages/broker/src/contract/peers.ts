@@ -72,6 +72,31 @@ export function describePeers(words: TestWords, name: string, open: OpenPeers): 
         expect(b.words().slice(0, -1)).toEqual(sent);
       });
 
+      it('says which member of a shared group it is for, and of no other that it is for one', async () => {
+        await using trial = await PeersTrial.open(open);
+        const [a, b] = await trial.pair();
+        const member = { sharedFilter: '$share/wörk/lamp/+', generation: 'g7' };
+        const other = { sharedFilter: '$queue/lamp/#', generation: 'g8' };
+        const qos0 = deliveryOf('one', { qos: 0 });
+        const qos1 = deliveryOf('two');
+        const qos2 = { ...deliveryOf('three', { qos: 2, expiresAtMs: 1_750_000_000_123 }), uid: 'uid-3' };
+        // Together, so that one could be taken for the other's.
+        a.peers.publish('b', { ...qos0, member });
+        a.peers.publish('b', qos0);
+        a.peers.publish('b', { ...qos0, member: other });
+        const taken = a.peers.deliver('b', [{ ...qos1, member }, qos1, { ...qos2, member: other }, qos2]);
+        expect(await trial.settled(taken)).toBe(true);
+        expect(b.heard).toEqual([
+          { is: 'publish', message: { ...qos0, member } },
+          { is: 'publish', message: qos0 },
+          { is: 'publish', message: { ...qos0, member: other } },
+          { is: 'deliver', message: { ...qos1, member } },
+          { is: 'deliver', message: qos1 },
+          { is: 'deliver', message: { ...qos2, member: other } },
+          { is: 'deliver', message: qos2 },
+        ]);
+      });
+
       it('pushes tell what was stored, or that something may have been', async () => {
         await using trial = await PeersTrial.open(open);
         const [a, b] = await trial.pair();
@@ -80,10 +105,13 @@ export function describePeers(words: TestWords, name: string, open: OpenPeers): 
         const entry = { ...push.entry, qos: 1 as const, retain: true, subscriptionIdentifiers };
         a.peers.push('b', { ...push, entry });
         a.peers.push('b', { ...push, entry: undefined });
+        // How it came into the queue is the store's to know.
+        a.peers.push('b', { ...push, entry: { ...entry, sharedFilter: '$share/group/lamp' } });
         await a.marker('b');
-        expect(b.heard.slice(0, 2)).toEqual([
+        expect(b.heard.slice(0, 3)).toEqual([
           { is: 'push', push: { ...push, entry } },
           { is: 'push', push: { ...push, entry: undefined } },
+          { is: 'push', push: { ...push, entry } },
         ]);
       });
 

@@ -10,6 +10,7 @@ import { type OpenTrial, type TestWords, targetOf } from './trial.ts';
 export function describeEnqueue(words: TestWords, open: OpenTrial): void {
   describeDecisions(words, open);
   describeRepeats(words, open);
+  describeOnlineOnly(words, open);
 }
 
 function describeDecisions({ describe, it, expect }: TestWords, open: OpenTrial): void {
@@ -101,16 +102,6 @@ function describeDecisions({ describe, it, expect }: TestWords, open: OpenTrial)
       expect(await retainOf(true, ['plain'])).toBe(false);
       expect(await retainOf(true, ['plain', 'as/published'])).toBe(true);
       expect(await retainOf(false, ['as/published'])).toBe(false);
-    });
-
-    it('sets Retain on a retained message for a new Subscription, and lets it by the limits [MQTT-3.3.1-8]', async () => {
-      await using trial = await open({ queueMaxMessages: 1 });
-      const { claim } = await trial.subscribed('lamp', [subscriptionTo('a')]);
-      await trial.queue(claim, messageOn('a', 'fills the queue'));
-      const targets = [{ ...targetOf(claim, ['a']), retained: true }];
-      const message = messageOn('a', 'kept', { retain: true });
-      const [outcomes] = await trial.store.queues.enqueue([{ message, targets, isRefusable: false, uid: undefined }]);
-      expect(outcomes).toMatchObject([{ is: 'queued', entry: { seq: 2, retain: true } }]);
     });
 
     it('gives every message of a batch its outcome for every target, in order', async () => {
@@ -235,6 +226,131 @@ function describeRepeats({ describe, it, expect }: TestWords, open: OpenTrial): 
       expect(await queues.enqueue([named(claim, 'u1')])).toEqual([undefined]);
       await queues.ack([{ ...claim, seqs: [1] }]);
       expect(await queues.enqueue([named(claim, 'u1')])).toMatchObject([[{ is: 'queued' }]]);
+    });
+  });
+}
+
+function describeOnlineOnly({ describe, it, expect }: TestWords, open: OpenTrial): void {
+  describe('rule: Shared groups, enqueue for a member only if it is online', () => {
+    const shared = '$share/group/a';
+
+    const offered = (claim: Claim, uid?: string, text = 'once', qos: 1 | 2 = 2): Enqueue => ({
+      message: messageOn('a', text, { qos }),
+      targets: [{ ...targetOf(claim, [shared]), onlineOnly: true }],
+      isRefusable: true,
+      uid,
+    });
+
+    it('is as any other while the Client is connected', async () => {
+      await using trial = await open();
+      const { claim } = await trial.subscribed('lamp', [subscriptionTo(shared, { qos: 1, subscriptionIdentifier: 5 })]);
+      expect(await trial.store.queues.enqueue([offered(claim)])).toMatchObject([
+        [
+          {
+            is: 'queued',
+            owner: { node: 'node-a', epoch: claim.epoch },
+            entry: { seq: 1, qos: 1, subscriptionIdentifiers: [5] },
+          },
+        ],
+      ]);
+    });
+
+    it('stores nothing while it is not, and says so', async () => {
+      await using trial = await open();
+      const { queues } = trial.store;
+      const lamp = await trial.subscribed('lamp', [subscriptionTo(shared)]);
+      await trial.release(lamp);
+      expect(await queues.enqueue([offered(lamp.claim)])).toEqual([[{ is: 'offline' }]]);
+      const anyway = { ...offered(lamp.claim), targets: [targetOf(lamp.claim, [shared])] };
+      expect(await queues.enqueue([anyway])).toMatchObject([[{ is: 'queued', owner: undefined }]]);
+      const { claim } = await trial.acquire('lamp');
+      expect(await trial.readAll(claim)).toHaveLength(1);
+    });
+
+    it('says so of a message granted at QoS 0 as well', async () => {
+      await using trial = await open();
+      const lamp = await trial.subscribed('lamp', [subscriptionTo(shared, { qos: 0 })]);
+      expect(await trial.store.queues.enqueue([offered(lamp.claim)])).toMatchObject([[{ is: 'qos0' }]]);
+      await trial.release(lamp);
+      expect(await trial.store.queues.enqueue([offered(lamp.claim)])).toEqual([[{ is: 'offline' }]]);
+    });
+
+    it('finds a Session or a Subscription that is gone before anything else', async () => {
+      await using trial = await open();
+      const lamp = await trial.subscribed('lamp', [subscriptionTo('other')]);
+      await trial.release(lamp);
+      expect(await trial.store.queues.enqueue([offered(lamp.claim)])).toEqual([[{ is: 'no_subscription' }]]);
+      const gone = { ...lamp.claim, generation: 'gone' };
+      expect(await trial.store.queues.enqueue([offered(gone)])).toEqual([[{ is: 'no_session' }]]);
+    });
+
+    it('lets no full queue make room for it, nor refuse it for all: another member gets it', async () => {
+      for (const queueFull of ['drop-new', 'drop-old', 'refuse'] as const) {
+        await using trial = await open({ queueMaxMessages: 1, queueFull });
+        const { claim } = await trial.subscribed('lamp', [subscriptionTo(shared)]);
+        // In flight, it could not be dropped in any case; so what fills the queue was not sent.
+        await trial.release({ claim });
+        const first = { ...offered(claim, undefined, 'first'), targets: [targetOf(claim, [shared])] };
+        await trial.store.queues.enqueue([first]);
+        const { claim: back } = await trial.acquire('lamp');
+        expect(await trial.store.queues.enqueue([offered(back)]), queueFull).toEqual([[{ is: 'full', expired: 0 }]]);
+        expect(
+          (await trial.readAll(back)).map(({ message }) => textOf(message)),
+          queueFull,
+        ).toEqual(['first']);
+      }
+    });
+
+    it('remembers a refusal under the uid: whoever comes late, or again, gets the same one', async () => {
+      await using trial = await open({ queueMaxMessages: 1 });
+      const { queues, sessions } = trial.store;
+      const lamp = await trial.subscribed('lamp', [subscriptionTo(shared)]);
+      await queues.enqueue([offered(lamp.claim, undefined, 'first')]);
+      expect(await queues.enqueue([offered(lamp.claim, 'u1')])).toEqual([[{ is: 'full', expired: 0 }]]);
+      await queues.ack([{ ...lamp.claim, seqs: [1] }]);
+      await sessions.unsubscribe(lamp.claim, [shared]);
+      expect(await queues.enqueue([offered(lamp.claim, 'u2')])).toEqual([[{ is: 'no_subscription' }]]);
+      await sessions.subscribe(lamp.claim, [subscriptionTo(shared)]);
+      await trial.release(lamp);
+      expect(await queues.enqueue([offered(lamp.claim, 'u3')])).toEqual([[{ is: 'offline' }]]);
+      const { claim } = await trial.acquire('lamp');
+      const refusals = { u1: { is: 'full', expired: 0 }, u2: { is: 'no_subscription' }, u3: { is: 'offline' } };
+      for (const [uid, refusal] of Object.entries(refusals)) {
+        expect(await queues.enqueue([offered(claim, uid), offered(claim, uid)]), uid).toEqual([[refusal], [refusal]]);
+      }
+      expect(await trial.readAll(claim)).toEqual([]);
+      expect(await queues.enqueue([offered(claim, 'u4')])).toMatchObject([[{ is: 'queued' }]]);
+    });
+
+    it('remembers it within one batch, and whether or not a repeat is for whoever is away as well', async () => {
+      await using trial = await open();
+      const { queues } = trial.store;
+      const lamp = await trial.subscribed('lamp', [subscriptionTo(shared)]);
+      await trial.release(lamp);
+      const anyway = { ...offered(lamp.claim, 'u1'), targets: [targetOf(lamp.claim, [shared])] };
+      const outcomes = await queues.enqueue([offered(lamp.claim, 'u1'), anyway, { ...anyway, uid: 'u2' }]);
+      expect(outcomes).toMatchObject([[{ is: 'offline' }], [{ is: 'offline' }], [{ is: 'queued' }]]);
+    });
+
+    it('says that it has the message, once it has, whatever has become of the Session since', async () => {
+      await using trial = await open();
+      const { queues, sessions } = trial.store;
+      const lamp = await trial.subscribed('lamp', [subscriptionTo(shared)]);
+      expect(await queues.enqueue([offered(lamp.claim, 'u1')])).toMatchObject([[{ is: 'queued' }]]);
+      await sessions.unsubscribe(lamp.claim, [shared]);
+      await trial.release(lamp);
+      expect(await queues.enqueue([offered(lamp.claim, 'u1')])).toEqual([[{ is: 'duplicate', owner: undefined }]]);
+    });
+
+    it('leaves no trace of a refusal where it is any target', async () => {
+      await using trial = await open({ queueMaxMessages: 1 });
+      const { queues } = trial.store;
+      const { claim } = await trial.subscribed('lamp', [subscriptionTo(shared)]);
+      await queues.enqueue([offered(claim, undefined, 'first')]);
+      const anyway = { ...offered(claim, 'u1'), targets: [targetOf(claim, [shared])] };
+      expect(await queues.enqueue([anyway])).toMatchObject([[{ is: 'full' }]]);
+      await queues.ack([{ ...claim, seqs: [1] }]);
+      expect(await queues.enqueue([anyway])).toMatchObject([[{ is: 'queued' }]]);
     });
   });
 }

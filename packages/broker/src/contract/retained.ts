@@ -1,17 +1,15 @@
-// What every store must do with retained messages: the last one of each topic, found by Topic Filter [MQTT 3.3.1.3, 4.7].
+// What every store must do with retained messages: keep the last one of each topic, whoever was late [MQTT 3.3.1.3].
 
 import type { Message } from '../message.ts';
 import type { RetainedSet } from '../ports.ts';
-import { matches } from '../topic/filter.ts';
 import { messageOn, textOf } from './samples.ts';
-import { SeededRandom } from './seeded-random.ts';
 import type { OpenTrial, StoreTrial, TestWords } from './trial.ts';
 
-/** The suite of {@link Retained}. */
+/** The suite of {@link Retained.set}. */
 export function describeRetained(words: TestWords, open: OpenTrial): void {
   describeSet(words, open);
   describeRepeats(words, open);
-  describeMatch(words, open);
+  describeOrder(words, open);
 }
 
 function describeSet({ describe, it, expect }: TestWords, open: OpenTrial): void {
@@ -148,103 +146,135 @@ function describeRepeats({ describe, it, expect }: TestWords, open: OpenTrial): 
   });
 }
 
-function describeMatch({ describe, it, expect }: TestWords, open: OpenTrial): void {
-  describe('match', () => {
-    const topics = ['/', '/a', 'a', 'a/', 'a//b', 'a/b', 'a/b/c', 'b', 'b/a', '$SYS/a', '$x'];
+function describeOrder({ describe, it, expect }: TestWords, open: OpenTrial): void {
+  describe('rule: Retained, the order of one publisher', () => {
+    const minuteMs = 60_000;
 
-    it('finds what a Topic Filter means [MQTT-4.7.1-2, MQTT-4.7.1-3]', async () => {
-      await using trial = await open();
-      await trial.store.retained.set(topics.map((topic) => keep(topic, 'x')));
-      const found = async (filter: string): Promise<string[]> =>
-        (await all(trial, filter)).map(({ topic }) => topic).sort();
-      expect(await found('a')).toEqual(['a']);
-      expect(await found('a/#')).toEqual(['a', 'a/', 'a//b', 'a/b', 'a/b/c']);
-      expect(await found('a/+')).toEqual(['a/', 'a/b']);
-      expect(await found('+/+')).toEqual(['/', '/a', 'a/', 'a/b', 'b/a']);
-      expect(await found('+/a')).toEqual(['/a', 'b/a']);
-      expect(await found('a/+/b')).toEqual(['a//b']);
-      expect(await found('#')).toEqual(topics.filter((topic) => !topic.startsWith('$')));
-      expect(await found('nothing/#')).toEqual([]);
-    });
-
-    it('keeps topics that begin with $ from wildcards at the first level [MQTT-4.7.2-1]', async () => {
-      await using trial = await open();
-      await trial.store.retained.set(topics.map((topic) => keep(topic, 'x')));
-      expect(await texts(trial, '+/a')).toEqual(['/a x', 'b/a x']);
-      expect(await texts(trial, '+')).toEqual(['a x', 'b x']);
-      expect(await texts(trial, '$SYS/#')).toEqual(['$SYS/a x']);
-      expect(await texts(trial, '$SYS/+')).toEqual(['$SYS/a x']);
-      expect(await texts(trial, '$x')).toEqual(['$x x']);
-    });
-
-    it('agrees with the rule for single pairs, for any topics and filters', async () => {
-      await using trial = await open();
-      const seed = 20_250_714;
-      const random = new SeededRandom(seed);
-      const levels = (names: readonly string[]): string =>
-        Array.from({ length: 1 + random.below(4) }, () => random.pick(names)).join('/');
-      const kept = new Map<string, string>();
-      for (let i = 0; i < 300; i++) {
-        const topic = levels(['a', 'b', '', '$s', 'ö']) || '/';
-        const text = random.oneIn(4) ? '' : `${i}`;
-        await trial.store.retained.set([keep(topic, text)]);
-        if (text === '') kept.delete(topic);
-        else kept.set(topic, text);
-        if (i % 10 !== 0) continue;
-        const filter = `${levels(['a', 'b', '', '$s', 'ö', '+', '+'])}${random.oneIn(2) ? '/#' : ''}`;
-        const wanted = [...kept].filter(([each]) => matches(filter, each)).map(([each, last]) => `${each} ${last}`);
-        expect(await texts(trial, filter), `seed ${seed}, message ${i}, ${filter}`).toEqual(wanted.sort());
-      }
-      expect(await trial.store.retained.count()).toBe(kept.size);
-    });
-
-    it('comes in pages, complete and without repeats, while others come and go', async () => {
+    it('keeps what its node sends late from the place of what came after, on this connection or a later one', async () => {
       await using trial = await open();
       const { retained } = trial.store;
-      await retained.set(Array.from({ length: 1000 }, (_, i) => keep(`many/${i}`, `${i}`)));
-      const found = new Map<string, number>();
-      let pages = 0;
-      for await (const page of retained.match('many/+')) {
-        for (const { topic } of page) found.set(topic, (found.get(topic) ?? 0) + 1);
-        await retained.set([
-          keep(`many/new-${pages}`, 'x'),
-          keep(`many/new-${pages}`, ''),
-          keep(`other/${pages}`, 'x'),
-        ]);
-        pages++;
-      }
-      expect(pages).toBeGreaterThan(1);
-      const wanted = Array.from({ length: 1000 }, (_, i) => `many/${i}`);
-      expect(wanted.filter((topic) => found.get(topic) !== 1)).toEqual([]);
+      await retained.set([ordered(keep('a', '2'), 7, 2)]);
+      expect(await retained.set([ordered(keep('a', '1'), 7, 1), ordered(keep('a', 'old'), 6, 99)])).toEqual([
+        true,
+        true,
+      ]);
+      expect(await texts(trial, '#')).toEqual(['a 2']);
+      await retained.set([ordered(keep('a', '3'), 7, 3)]);
+      expect(await texts(trial, '#')).toEqual(['a 3']);
+      await retained.set([ordered(keep('a', '4'), 8, 1)]);
+      expect(await texts(trial, '#')).toEqual(['a 4']);
     });
 
-    it('may be given up in the middle', async () => {
+    it('holds within one call as well', async () => {
       await using trial = await open();
-      await trial.store.retained.set(Array.from({ length: 500 }, (_, i) => keep(`many/${i}`, 'x')));
-      let pages = 0;
-      for await (const page of trial.store.retained.match('#')) {
-        pages += page.length > 0 ? 1 : 0;
-        break;
-      }
-      expect(pages).toBe(1);
-      expect(await all(trial, '#')).toHaveLength(500);
+      const set = [ordered(keep('a', '3'), 7, 3), ordered(keep('a', '2'), 7, 2), ordered(keep('b', '1'), 7, 1)];
+      expect(await trial.store.retained.set(set)).toEqual([true, true, true]);
+      expect(await texts(trial, '#')).toEqual(['a 3', 'b 1']);
+    });
+
+    it('puts a Will behind all that its connection has published', async () => {
+      await using trial = await open();
+      const { retained } = trial.store;
+      await retained.set([ordered(keep('lamp', 'offline'), 7, Number.MAX_SAFE_INTEGER)]);
+      await retained.set([ordered(keep('lamp', 'online'), 7, 1)]);
+      expect(await texts(trial, '#')).toEqual(['lamp offline']);
+      await retained.set([ordered(keep('lamp', 'online'), 8, 1)]);
+      expect(await texts(trial, '#')).toEqual(['lamp online']);
+    });
+
+    it('tells epochs apart that are as large as those of stores that count by microseconds', async () => {
+      await using trial = await open();
+      const { retained } = trial.store;
+      const epoch = 1_750_000_000_000_001;
+      await retained.set([ordered(keep('a', '2'), epoch + 1, 1)]);
+      await retained.set([ordered(keep('a', '1'), epoch, 1)]);
+      expect(await texts(trial, '#')).toEqual(['a 2']);
+      await retained.set([ordered(keep('a', '3'), epoch + 2, 1)]);
+      expect(await texts(trial, '#')).toEqual(['a 3']);
+    });
+
+    it('says nothing of another publisher, nor of one that has no order', async () => {
+      await using trial = await open();
+      const { retained } = trial.store;
+      await retained.set([ordered(keep('a', '1'), 9, 9)]);
+      await retained.set([ordered(keep('a', '2', { publisherId: 'other' }), 1, 1)]);
+      expect(await texts(trial, '#')).toEqual(['a 2']);
+      await retained.set([ordered(keep('a', '3'), 8, 1)]);
+      expect(await texts(trial, '#')).toEqual(['a 3']);
+      await retained.set([keep('a', '4')]);
+      await retained.set([ordered(keep('a', '5'), 1, 1)]);
+      expect(await texts(trial, '#')).toEqual(['a 5']);
+    });
+
+    it('keeps a late removal from what came after, and lets a later one through', async () => {
+      await using trial = await open();
+      const { retained } = trial.store;
+      await retained.set([ordered(keep('a', '2'), 7, 2)]);
+      await retained.set([ordered(keep('a', ''), 7, 1)]);
+      expect(await texts(trial, '#')).toEqual(['a 2']);
+      await retained.set([ordered(keep('a', ''), 7, 3)]);
+      expect(await texts(trial, '#')).toEqual([]);
+      expect(await retained.count()).toBe(0);
+    });
+
+    it('is remembered of a removal for a minute: a late value is not put back', async () => {
+      await using trial = await open();
+      const { retained } = trial.store;
+      await retained.set([ordered(keep('a', '1'), 7, 1), ordered(keep('a', ''), 7, 3)]);
+      await trial.clock.advance(minuteMs - 1);
+      expect(await retained.set([ordered(keep('a', '2'), 7, 2)])).toEqual([true]);
+      expect(await texts(trial, '#')).toEqual([]);
+      expect(await retained.count()).toBe(0);
+      await retained.set([ordered(keep('a', '4'), 7, 4)]);
+      expect(await texts(trial, '#')).toEqual(['a 4']);
+    });
+
+    it('is remembered of a removal that found nothing, since what it was to remove may be on its way', async () => {
+      await using trial = await open();
+      const { retained } = trial.store;
+      await retained.set([ordered(keep('a', ''), 8, 1)]);
+      await retained.set([ordered(keep('a', 'late'), 7, 5)]);
+      expect(await texts(trial, '#')).toEqual([]);
+      await retained.set([ordered(keep('a', 'of another', { publisherId: 'other' }), 1, 1)]);
+      expect(await texts(trial, '#')).toEqual(['a of another']);
+    });
+
+    it('lets what was left alone count as set: under its uid it does not come back once the topic is free', async () => {
+      await using trial = await open();
+      const { retained } = trial.store;
+      const late = named('u', ordered(keep('a', '1'), 7, 1));
+      await retained.set([ordered(keep('a', '2'), 7, 2), late]);
+      await retained.set([keep('a', '3', { publisherId: 'other' })]);
+      expect(await retained.set([late])).toEqual([true]);
+      expect(await texts(trial, '#')).toEqual(['a 3']);
+    });
+
+    it('does not hold a late message against the limit of topics', async () => {
+      await using trial = await open({ retainedMaxMessages: 1 });
+      const { retained } = trial.store;
+      await retained.set([ordered(keep('b', ''), 7, 2), keep('a', '1')]);
+      expect(await retained.set([ordered(keep('b', '1'), 7, 1), ordered(keep('b', '3'), 7, 3)])).toEqual([true, false]);
+      expect(await texts(trial, '#')).toEqual(['a 1']);
     });
   });
 }
 
 function keep(topic: string, text: string, fields: Partial<Message> = {}): RetainedSet {
-  return { message: messageOn(topic, text, { retain: true, ...fields }), uid: undefined };
+  return { message: messageOn(topic, text, { retain: true, ...fields }), uid: undefined, order: undefined };
 }
 
 /** The same under a uid: it may come again. */
-function named(uid: string, { message }: RetainedSet): RetainedSet {
-  return { message, uid };
+function named(uid: string, set: RetainedSet): RetainedSet {
+  return { ...set, uid };
+}
+
+/** The same as a Client's n-th on the connection of an epoch. */
+function ordered(set: RetainedSet, epoch: number, n: number): RetainedSet {
+  return { ...set, order: { epoch, n } };
 }
 
 async function all(trial: StoreTrial, topicFilter: string): Promise<Message[]> {
-  const found: Message[] = [];
-  for await (const page of trial.store.retained.match(topicFilter)) found.push(...page);
-  return found;
+  return trial.retained(topicFilter);
 }
 
 /** Topic and text of each message found, sorted. */

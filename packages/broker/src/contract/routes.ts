@@ -1,9 +1,10 @@
 // What every store must do with the table of routes: a version for every change, told to all in order. A route to a
 // node bears marks, which are added one by one and taken away one by one.
 
-import { mark, type NodeRoute, type Route, type RouteChange } from '../ports.ts';
+import { mark, type NodeRoute, type Route } from '../ports.ts';
+import { ascending, caughtUp, follow, sorted, withoutVersion } from './followed-table.ts';
 import { memberOf } from './samples.ts';
-import type { OpenTrial, StoreTrial, TestWords } from './trial.ts';
+import type { OpenTrial, TestWords } from './trial.ts';
 
 /** The suite of {@link Routes}. */
 export function describeRoutes(words: TestWords, open: OpenTrial): void {
@@ -251,79 +252,4 @@ function describeFollowers({ describe, it, expect }: TestWords, open: OpenTrial)
       expect(empty.version).toBe(late.version);
     });
   });
-}
-
-interface FollowedTable {
-  /** How new the copy was said to be, last. */
-  readonly version: number;
-  /** Waits until the copy is at least so new. */
-  reaches(version: number): Promise<void>;
-  readonly changes: RouteChange[];
-  /** Of all changes, in the order in which they were told. */
-  readonly versions: readonly number[];
-  /** The version under which a route was last told. */
-  versionOf(route: Route): number;
-  /** The routes there are, sorted. */
-  now(): Route[];
-}
-
-/** A copy of the table, kept by what a follower is told. */
-async function follow(trial: StoreTrial): Promise<FollowedTable> {
-  const changes: RouteChange[] = [];
-  let reached = -1;
-  const waiting: (() => void)[] = [];
-  const present = new Map<string, { readonly route: Route; readonly version: number }>();
-  await trial.store.routes.follow((told, version) => {
-    reached = version;
-    for (const resolve of waiting.splice(0)) resolve();
-    for (const change of told) {
-      changes.push(change);
-      const { present: isPresent, version, ...route } = change;
-      if (isPresent) present.set(keyOf(route), { route, version });
-      else present.delete(keyOf(route));
-    }
-  });
-  const table: FollowedTable = {
-    changes,
-    get version() {
-      return reached;
-    },
-    reaches: async (version) => {
-      while (reached < version) await new Promise<void>((resolve) => waiting.push(resolve));
-    },
-    get versions() {
-      return changes.map(({ version }) => version);
-    },
-    versionOf: (route) => present.get(keyOf(route))?.version ?? -1,
-    now: () => sorted(Array.from(present.values(), ({ route }) => route)),
-  };
-  tables.set(trial, [...(tables.get(trial) ?? []), table]);
-  return table;
-}
-
-/** The copies that follow a store. */
-const tables = new WeakMap<StoreTrial, readonly FollowedTable[]>();
-
-/** Waits until every copy is as new as the table. */
-async function caughtUp(trial: StoreTrial): Promise<void> {
-  await trial.clock.settle();
-  const version = await trial.store.routes.version();
-  for (const table of tables.get(trial) ?? []) await table.reaches(version);
-}
-
-function withoutVersion({ version: _, ...change }: RouteChange): Omit<RouteChange, 'version'> {
-  return change;
-}
-
-/** The same numbers as they must be: each once, and growing. */
-function ascending(numbers: readonly number[]): number[] {
-  return [...new Set(numbers)].sort((x, y) => x - y);
-}
-
-function sorted(routes: readonly Route[]): Route[] {
-  return [...routes].sort((x, y) => (keyOf(x) < keyOf(y) ? -1 : 1));
-}
-
-function keyOf(route: Route): string {
-  return `${route.topicFilter} ${'node' in route ? `@${route.node}` : route.generation}`;
 }

@@ -28,6 +28,7 @@ function describeAcquire({ describe, it, expect }: TestWords, open: OpenTrial): 
         releases: [],
         inbound: [],
         wills: [],
+        feeds: [],
       });
       expect(await trial.store.sessions.count()).toBe(1);
     });

@@ -5,14 +5,19 @@
 
 import { describeDeliveries } from './deliveries.ts';
 import { describeExpiry } from './expiry.ts';
+import { describeFeeds } from './feeds.ts';
 import { describeInbound2 } from './inbound2.ts';
+import { describeMemberRoutes } from './member-routes.ts';
 import { describeMembers } from './members.ts';
 import { describeQueueLimits } from './queue-limits.ts';
 import { describeEnqueue } from './queues.ts';
 import { describeReap } from './reap.ts';
 import { describeRetained } from './retained.ts';
+import { describeRetainedPages } from './retained-pages.ts';
 import { describeRoutes } from './routes.ts';
 import { describeSessions } from './sessions.ts';
+import { describeShared } from './shared.ts';
+import { describeSharedOver } from './shared-over.ts';
 import { type MakeStore, type OpenTrial, StoreTrial, type TestWords } from './trial.ts';
 import { describeWills } from './wills.ts';
 
@@ -34,7 +39,12 @@ export function describeStore(words: TestWords, name: string, make: MakeStore): 
     describeDeliveries(words, open);
     describeInbound2(words, open);
     describeRetained(words, open);
+    describeRetainedPages(words, open);
+    describeFeeds(words, open);
     describeRoutes(words, open);
+    describeMemberRoutes(words, open);
+    describeShared(words, open);
+    describeSharedOver(words, open);
     describeMembers(words, open);
     describeReap(words, open);
   });

@@ -17,6 +17,7 @@ import type {
   Random,
   Release,
   Released,
+  RetainedPage,
   Store,
   StoredSubscription,
 } from '../ports.ts';
@@ -129,7 +130,28 @@ export class StoreTrial implements AsyncDisposable {
       seq = page.nextSeq;
     }
   }
+
+  /**
+   * All retained messages that a filter matches, page by page.
+   *
+   * @param between called after each page, with how many messages there have been
+   */
+  async retained(topicFilter: string, between?: (count: number) => Promise<unknown>): Promise<Message[]> {
+    const found: Message[] = [];
+    let pages = 0;
+    for (let from: string | undefined = ''; from !== undefined; ) {
+      if (++pages > pagesMax) throw new Error(`the pages of ${topicFilter} do not end`);
+      const page: RetainedPage = await this.store.retained.page(topicFilter, from);
+      found.push(...page.messages);
+      from = page.next;
+      await between?.(found.length);
+    }
+    return found;
+  }
 }
+
+/** Nothing that the suites store takes more pages than this. */
+const pagesMax = 2000;
 
 /** A Session as a match names it. */
 export function targetOf({ clientId, generation }: Claim, topicFilters: readonly string[]): EnqueueTarget {

@@ -180,6 +180,15 @@ export function describeWills({ describe, it, expect }: TestWords, open: OpenTri
       expect(await trial.store.wills.claim(10)).toEqual([]);
     });
 
+    it('names a Will once, though it is due itself and comes before another of its Client', async () => {
+      await using trial = await open();
+      const first = await trial.acquire('lamp', { will: willOn('status/old') });
+      const second = await trial.acquire('lamp', { will: willOn('status/new') });
+      await trial.release(second, { will: 'publish' });
+      await trial.clock.advance(60_000);
+      expect(await trial.store.wills.claim(10)).toMatchObject([first.claim, second.claim]);
+    });
+
     it('gives Wills that are claimed and not done to the next connection as well, oldest first', async () => {
       await using trial = await open();
       for (const text of ['1', '2']) {

@@ -6,7 +6,7 @@
 
 import { bytesOf, type Message } from '../message.ts';
 import type { PeerMessage, PeerPush } from '../peer-ports.ts';
-import type { Clock } from '../ports.ts';
+import type { Clock, QueueEntry } from '../ports.ts';
 
 /** How long a question may take, in milliseconds. */
 const askMs = 1000;
@@ -241,12 +241,18 @@ function sizeOf(item: Item): number {
 }
 
 /** A message with bytes of its own. */
-export function copyOf({ message, uid }: PeerMessage): PeerMessage {
-  return { message: copyOfMessage(message), uid };
+export function copyOf(peerMessage: PeerMessage): PeerMessage {
+  return { ...peerMessage, message: copyOfMessage(peerMessage.message) };
+}
+
+/** What a push tells of a queue's entry, with bytes of its own. */
+export function copyOfEntry(entry: QueueEntry): QueueEntry {
+  const { sharedFilter: _, ...told } = entry;
+  return { ...told, message: copyOfMessage(entry.message) };
 }
 
 /** @see copyOf */
-export function copyOfMessage(message: Message): Message {
+function copyOfMessage(message: Message): Message {
   const { properties } = message;
   const correlationData = properties?.correlationData;
   return {

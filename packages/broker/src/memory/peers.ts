@@ -9,7 +9,7 @@
 import type { Message } from '../message.ts';
 import type { Member, PeerInbox, PeerMessage, PeerPush, Peers } from '../peer-ports.ts';
 import type { Clock } from '../ports.ts';
-import { copyOf, copyOfMessage, type Parcel, type Surroundings, Way, type WayEnd } from './peer-way.ts';
+import { copyOf, copyOfEntry, type Parcel, type Surroundings, Way, type WayEnd } from './peer-way.ts';
 
 /** The nodes of one process, and what lies between them. */
 export class PeerHub implements Surroundings {
@@ -123,7 +123,7 @@ class MemoryPeers implements Peers, WayEnd {
 
   push(node: string, push: PeerPush): void {
     const { entry } = push;
-    const copy = entry === undefined ? push : { ...push, entry: { ...entry, message: copyOfMessage(entry.message) } };
+    const copy = entry === undefined ? push : { ...push, entry: copyOfEntry(entry) };
     this.#ways.get(node)?.send({ is: 'push', push: copy });
   }
 

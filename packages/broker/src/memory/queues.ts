@@ -2,10 +2,6 @@
 //
 // rule: Enqueue. What a subscriber gets is decided here, once, from the Subscriptions the Session has now: the highest
 // QoS, every Subscription Identifier, Retain As Published if any asks for it. Whoever sends it later changes nothing.
-//
-// rule: st is a reservation. An entry may be sent only if its seq is at most `sentSeq`. An enqueue that finds the
-// Session owned and nearly empty moves it ahead, so that the common case needs no second call; a read moves it over
-// what it returns. What lies above has certainly not been sent, and may expire or make room.
 
 import type { QoS } from '@skein/protocol';
 import { bytesOf, type Message } from '../message.ts';
@@ -15,16 +11,17 @@ import type {
   EnqueueOutcome,
   EnqueueTarget,
   Fenced,
-  Ingress,
   Owner,
   QueueAck,
   QueueEntry,
   QueueRead,
   StoredSubscription,
 } from '../ports.ts';
-import { horizonMs } from './seen-uids.ts';
-import { claimed } from './sessions.ts';
-import type { MemoryState, SessionRecord } from './state.ts';
+import { isShared } from '../topic/filter.ts';
+import { add, advanceHead, isExpired, remove, removeExpired, removeOldest } from './queue.ts';
+import { horizonMs } from './remembered.ts';
+import { leave } from './shared.ts';
+import type { MemoryState, Refusal, SessionRecord } from './state.ts';
 
 /** Most seqs that one read looks at, live or not. */
 const readStepsMax = 4096;
@@ -60,7 +57,7 @@ export function read(
   limit: number,
   nowMs: number,
 ): QueueRead | Fenced {
-  const record = claimed(state, claim);
+  const record = state.claimed(claim);
   if (record === undefined) return 'fenced';
   const entries: QueueEntry[] = [];
   const releases: number[] = [];
@@ -90,7 +87,7 @@ export function read(
 /** @see Queues.ack */
 export function ack(state: MemoryState, acks: readonly QueueAck[]): void {
   for (const { clientId, generation, seqs } of acks) {
-    const record = generationOf(state, clientId, generation);
+    const record = state.generationOf({ clientId, generation });
     if (record === undefined) continue;
     for (const seq of seqs) {
       const entry = record.queue.get(seq);
@@ -104,7 +101,7 @@ export function ack(state: MemoryState, acks: readonly QueueAck[]): void {
 /** @see Queues.rec */
 export function rec(state: MemoryState, recs: readonly QueueAck[]): void {
   for (const { clientId, generation, seqs } of recs) {
-    const record = generationOf(state, clientId, generation);
+    const record = state.generationOf({ clientId, generation });
     if (record === undefined) continue;
     for (const seq of seqs) {
       const entry = record.queue.get(seq);
@@ -117,32 +114,7 @@ export function rec(state: MemoryState, recs: readonly QueueAck[]): void {
 
 /** @see Queues.ends */
 export function ends(state: MemoryState, claims: readonly Claim[]): readonly (number | Fenced)[] {
-  return claims.map((claim) => claimed(state, claim)?.nextSeq ?? 'fenced');
-}
-
-/** @see Inbound2.ingress */
-export function ingress(state: MemoryState, received: readonly Ingress[]): ('noted' | Fenced)[] {
-  return received.map(({ claim, packetId, uid }) => {
-    const record = claimed(state, claim);
-    record?.inbound.set(packetId, { uid, isDone: false });
-    return record === undefined ? 'fenced' : 'noted';
-  });
-}
-
-/** @see Inbound2.done */
-export function doneInbound(state: MemoryState, published: readonly Ingress[]): void {
-  for (const { claim, packetId, uid } of published) {
-    const message = generationOf(state, claim.clientId, claim.generation)?.inbound.get(packetId);
-    if (message?.uid === uid) message.isDone = true;
-  }
-}
-
-/** @see Inbound2.release */
-export function releaseInbound(state: MemoryState, released: readonly Ingress[]): void {
-  for (const { claim, packetId, uid } of released) {
-    const inbound = generationOf(state, claim.clientId, claim.generation)?.inbound;
-    if (inbound?.get(packetId)?.uid === uid) inbound.delete(packetId);
-  }
+  return claims.map((claim) => state.claimed(claim)?.nextSeq ?? 'fenced');
 }
 
 function enqueueOne(
@@ -151,64 +123,83 @@ function enqueueOne(
   target: EnqueueTarget,
   nowMs: number,
 ): EnqueueOutcome {
-  const record = generationOf(state, target.clientId, target.generation);
+  const record = state.generationOf(target);
   if (record === undefined) return { is: 'no_session' };
-  if (uid !== undefined && record.seen.has(uid)) return { is: 'duplicate', owner: ownerOf(record) };
+  const seen = uid === undefined ? undefined : record.seen.get(uid);
+  if (seen !== undefined) return seen.refusal ?? { is: 'duplicate', owner: ownerOf(record) };
   const subscriptions = subscriptionsOf(record, target.topicFilters);
-  if (subscriptions.length === 0) return { is: 'no_subscription' };
+  if (subscriptions.length === 0) return refuse(record, uid, target, nowMs, { is: 'no_subscription' });
   const wanted = subscriptions.filter(({ noLocal }) => !(noLocal && message.publisherId === record.clientId));
   if (wanted.length === 0) return { is: 'skipped' }; // [MQTT-3.8.3-3]
+  if (target.onlineOnly === true && record.owner === undefined)
+    return refuse(record, uid, target, nowMs, { is: 'offline' });
 
+  const entry = entryOf(record, message, wanted, target);
+  if (entry.qos === 0) {
+    see(record, uid, nowMs, undefined);
+    return { is: 'qos0', entry, owner: ownerOf(record) };
+  }
+  const expired = isFull(state, record, message) ? removeExpired(record, nowMs) : 0;
+  let dropped = 0;
+  while (isFull(state, record, message)) {
+    const makesRoom = state.limits.queueFull === 'drop-old' && target.onlineOnly !== true && removeOldest(record);
+    if (!makesRoom) return refuse(record, uid, target, nowMs, { is: 'full', expired });
+    dropped++;
+  }
+  if (expired + dropped > 0) advanceHead(record);
+  see(record, uid, nowMs, undefined);
+  add(record, entry);
+  if (entry.sharedFilter !== undefined) leave(state, record, nowMs);
+  return { is: 'queued', entry, owner: ownerOf(record), sentSeq: record.sentSeq, dropped, expired };
+}
+
+/** What the subscriber gets, by the Subscriptions that want it. */
+function entryOf(
+  record: SessionRecord,
+  message: Message,
+  wanted: readonly StoredSubscription[],
+  { topicFilters }: EnqueueTarget,
+): QueueEntry {
   const qos = Math.min(message.qos, Math.max(...wanted.map((subscription) => subscription.qos))) as QoS;
   const entry: QueueEntry = {
     seq: qos === 0 ? 0 : record.nextSeq,
     message,
     qos,
-    retain: target.retained === true || (message.retain && wanted.some(({ retainAsPublished }) => retainAsPublished)),
+    retain: message.retain && wanted.some(({ retainAsPublished }) => retainAsPublished),
     subscriptionIdentifiers: identifiersOf(wanted),
   };
-  if (qos === 0) {
-    if (uid !== undefined) see(record, uid, nowMs);
-    return { is: 'qos0', entry, owner: ownerOf(record) };
-  }
-
-  const expired = isFull(state, record, message) ? removeExpired(record, nowMs) : 0;
-  let dropped = 0;
-  if (target.retained !== true) {
-    while (isFull(state, record, message)) {
-      if (state.limits.queueFull !== 'drop-old' || !removeOldest(record)) return { is: 'full', expired };
-      dropped++;
-    }
-  }
-  if (expired + dropped > 0) advanceHead(record);
-  if (uid !== undefined) see(record, uid, nowMs);
-  const size = record.queue.size + record.releases.size;
-  record.queue.set(entry.seq, entry);
-  record.queueBytes += bytesOf(message);
-  record.nextSeq++;
-  if (message.expiresAtMs > 0) record.earliestExpiryMs = Math.min(record.earliestExpiryMs, message.expiresAtMs);
-  if (record.owner !== undefined && size < record.reserve && entry.seq > record.sentSeq) {
-    record.sentSeq = entry.seq + record.reserve;
-  }
-  return { is: 'queued', entry, owner: ownerOf(record), sentSeq: record.sentSeq, dropped, expired };
+  const [sharedFilter] = topicFilters;
+  if (qos === 0 || topicFilters.length !== 1 || sharedFilter === undefined || !isShared(sharedFilter)) return entry;
+  return { ...entry, sharedFilter };
 }
 
 function ownerOf({ owner, epoch }: SessionRecord): Owner | undefined {
   return owner === undefined ? undefined : { node: owner, epoch };
 }
 
-/** Remembers a uid as long as anybody may publish it again. */
-function see(record: SessionRecord, uid: string, nowMs: number): void {
-  record.seen.set(uid, nowMs);
-  for (const [oldest, seenMs] of record.seen) {
-    if (seenMs > nowMs - horizonMs && record.seen.size <= seenMax) break;
-    record.seen.delete(oldest);
-  }
+/**
+ * rule: Shared groups. Another member gets the message that this one refuses: under its uid, whoever comes late must not
+ * find this one willing.
+ */
+function refuse(
+  record: SessionRecord,
+  uid: string | undefined,
+  { onlineOnly }: EnqueueTarget,
+  nowMs: number,
+  refusal: Refusal,
+): Refusal {
+  if (onlineOnly === true) see(record, uid, nowMs, refusal.is === 'full' ? { ...refusal, expired: 0 } : refusal);
+  return refusal;
 }
 
-function generationOf(state: MemoryState, clientId: string, generation: string): SessionRecord | undefined {
-  const record = state.sessions.get(clientId);
-  return record?.generation === generation ? record : undefined;
+/** Remembers a uid, and why its message was refused if it was, as long as anybody may publish it again. */
+function see(record: SessionRecord, uid: string | undefined, sinceMs: number, refusal: Refusal | undefined): void {
+  if (uid === undefined) return;
+  record.seen.set(uid, { sinceMs, refusal });
+  for (const [oldest, seen] of record.seen) {
+    if (seen.sinceMs > sinceMs - horizonMs && record.seen.size <= seenMax) break;
+    record.seen.delete(oldest);
+  }
 }
 
 /** Those of the filters that matched which the Session still has. */
@@ -232,8 +223,8 @@ function identifiersOf(subscriptions: readonly StoredSubscription[]): readonly n
 
 /** Whether a message would find the queue full and be refused for it; expired entries make room first. */
 function wouldOverflow(state: MemoryState, { message, uid }: Enqueue, target: EnqueueTarget, nowMs: number): boolean {
-  if (target.retained === true) return false;
-  const record = generationOf(state, target.clientId, target.generation);
+  if (target.onlineOnly === true) return false; // another member may have it
+  const record = state.generationOf(target);
   if (record === undefined || !isFull(state, record, message)) return false;
   if (uid !== undefined && record.seen.has(uid)) return false;
   const granted = subscriptionsOf(record, target.topicFilters).some(
@@ -255,48 +246,4 @@ function isFull(state: MemoryState, record: SessionRecord, message: Message): bo
     record.queue.size >= state.limits.queueMaxMessages ||
     record.queueBytes + bytesOf(message) > state.limits.queueMaxBytes
   );
-}
-
-function isExpired(message: Message, nowMs: number): boolean {
-  return message.expiresAtMs > 0 && message.expiresAtMs <= nowMs;
-}
-
-/** Removes what has expired and certainly was not sent. */
-function removeExpired(record: SessionRecord, nowMs: number): number {
-  if (record.earliestExpiryMs > nowMs) return 0;
-  let expired = 0;
-  let earliestMs = Number.POSITIVE_INFINITY;
-  for (const entry of record.queue.values()) {
-    const { expiresAtMs } = entry.message;
-    if (expiresAtMs === 0) continue;
-    if (entry.seq > record.sentSeq && expiresAtMs <= nowMs) {
-      remove(record, entry);
-      expired++;
-    } else if (expiresAtMs > nowMs) {
-      earliestMs = Math.min(earliestMs, expiresAtMs);
-    }
-  }
-  record.earliestExpiryMs = earliestMs;
-  return expired;
-}
-
-/** Removes the oldest entry that certainly was not sent. */
-function removeOldest(record: SessionRecord): boolean {
-  for (const entry of record.queue.values()) {
-    if (entry.seq <= record.sentSeq) continue;
-    remove(record, entry);
-    return true;
-  }
-  return false;
-}
-
-function remove(record: SessionRecord, entry: QueueEntry): void {
-  record.queue.delete(entry.seq);
-  record.queueBytes -= bytesOf(entry.message);
-}
-
-function advanceHead(record: SessionRecord): void {
-  while (record.headSeq < record.nextSeq && !record.queue.has(record.headSeq) && !record.releases.has(record.headSeq)) {
-    record.headSeq++;
-  }
 }

@@ -1,138 +1,151 @@
-// Retained messages by topic: a tree of levels, walked with an explicit stack [MQTT 3.3.1.3].
+// Retained messages in order of their topics, read in pages [MQTT 3.3.1.3].
 //
-// A walk is a generator over live Maps, which JavaScript allows to change meanwhile: what is stored before the walk
-// began and stays is found, what comes or goes during it may or may not be.
+// A page is found anew from where the one before it ended, by a key of that order: nothing is kept from one to the next,
+// so a walk may take days and outlive any restart, and whatever comes or goes meanwhile disturbs nobody.
 
-import type { Message } from '../message.ts';
-import type { RetainedSet } from '../ports.ts';
-import { Due } from './due.ts';
-import { SeenUids } from './seen-uids.ts';
+import { bytesOf, type Message } from '../message.ts';
+import type { PublishOrder, RetainedPage, RetainedSet } from '../ports.ts';
+import { OrderedMap } from './ordered-map.ts';
+import { horizonMs, Remembered } from './remembered.ts';
+import { KeyFilter, keyOfTopic } from './topic-order.ts';
 
-/** Nodes of the tree looked at without a pause: a few milliseconds. */
-const looksInATurn = 2000;
+/** What a page may hold, and how many keys may be looked at for it, a long one for several: a millisecond or two. */
+const pageMessages = 256;
+const pageBytes = 1024 * 1024;
+const pageLooks = 1024;
+const lookUnits = 256;
+/** Expired messages removed by one call. */
+const expireMax = 16;
 /** Uids remembered for all topics together; more than can be on their way at once. */
 const seenMax = 640_000;
+/** rule: Retained. How long, and of how many topics, it is remembered by whom their message was removed. */
+const removedMs = 60_000;
+const removedMax = 100_000;
 
-class Node {
-  message: Message | undefined;
-  children: Map<string, Node> | undefined;
+/** A message and where it stands among those of its publisher. */
+interface Kept {
+  readonly message: Message;
+  readonly order: PublishOrder | undefined;
+}
+
+interface Removal {
+  readonly publisherId: string;
+  readonly order: PublishOrder;
 }
 
 /** The last retained message of every topic that has one. */
-export class RetainedTree {
-  readonly #root = new Node();
-  readonly #expiries = new Due<string>((topic, dueMs) => this.#find(topic, false)?.message?.expiresAtMs === dueMs);
-  readonly #seen = new SeenUids(seenMax);
-  #count = 0;
+export class RetainedMessages {
+  readonly #kept = new OrderedMap<Kept>();
+  /** Keys of messages that expire, each behind its time. */
+  readonly #expiries = new OrderedMap<string>();
+  readonly #seen = new Remembered<true>(horizonMs, seenMax);
+  /** By the keys of their topics. */
+  readonly #removed = new Remembered<Removal>(removedMs, removedMax);
 
   get count(): number {
-    return this.#count;
+    return this.#kept.size;
   }
 
   /**
    * Stores a message in place of the last one of its topic; an empty payload removes it [MQTT-3.3.1-6, MQTT-3.3.1-7].
-   * One whose uid was set before is left alone [rule: QoS 2].
+   * One whose uid was set before is left alone [rule: QoS 2], as is one that its publisher has sent before the present
+   * one [rule: Retained].
    *
    * @returns false if `max` topics have a message already and this one has not
    */
-  set({ message, uid }: RetainedSet, max: number, nowMs: number): boolean {
+  set(set: RetainedSet, max: number, nowMs: number): boolean {
     this.#expire(nowMs);
-    if (uid === undefined) return this.#set(message, max);
-    if (this.#seen.has(uid, nowMs)) return true;
-    const isStored = this.#set(message, max);
-    if (isStored) this.#seen.add(uid, nowMs);
+    const { uid } = set;
+    if (uid !== undefined && this.#seen.get(uid, nowMs)) return true;
+    const isStored = this.#set(set, max, nowMs);
+    if (isStored && uid !== undefined) this.#seen.set(uid, true, nowMs);
     return isStored;
   }
 
-  #set(message: Message, max: number): boolean {
+  #set({ message, order }: RetainedSet, max: number, nowMs: number): boolean {
+    const key = keyOfTopic(message.topic);
+    const before = this.#kept.get(key);
+    if (this.#isOld(message, order, key, before, nowMs)) return true;
     if (message.payload.length === 0) {
-      this.#remove(message.topic);
+      if (before !== undefined) this.#remove(key, before.message);
+      if (order !== undefined) this.#removed.set(key, { publisherId: message.publisherId, order }, nowMs);
       return true;
     }
-    const node = this.#find(message.topic, this.#count < max);
-    if (node === undefined || (node.message === undefined && this.#count >= max)) return false;
-    if (node.message === undefined) this.#count++;
-    node.message = message;
-    if (message.expiresAtMs > 0) this.#expiries.push(message.expiresAtMs, message.topic);
+    if (before === undefined && this.#kept.size >= max) return false;
+    if (before === undefined) this.#removed.forget(key);
+    else this.#forgetExpiry(key, before.message);
+    this.#kept.set(key, { message, order });
+    if (message.expiresAtMs > 0) this.#expiries.set(expiryOf(key, message), key);
     return true;
   }
 
-  /**
-   * Messages whose topic matches a filter and that have not expired, one by one; and undefined now and then, when many
-   * topics have been looked at and somebody else should have a turn.
-   */
-  *match(topicFilter: string, nowMs: number): Generator<Message | undefined> {
-    let looks = 0;
-    const levels = topicFilter.split('/');
-    const nodes: Node[] = [this.#root];
-    const depths: number[] = [0];
-    for (let node = nodes.pop(); node !== undefined; node = nodes.pop()) {
-      const depth = depths.pop() as number;
-      if (++looks % looksInATurn === 0) yield undefined;
-      const level = levels[depth];
-      if (level === undefined || level === '#') {
-        const { message } = node;
-        if (message !== undefined && (message.expiresAtMs === 0 || message.expiresAtMs > nowMs)) yield message;
-        if (level === undefined) continue;
+  /** Whether a message stands before what its publisher has done with the topic last. */
+  #isOld(
+    { publisherId }: Message,
+    order: PublishOrder | undefined,
+    key: string,
+    before: Kept | undefined,
+    nowMs: number,
+  ): boolean {
+    if (order === undefined) return false;
+    if (before !== undefined) {
+      return before.message.publisherId === publisherId && before.order !== undefined && precedes(order, before.order);
+    }
+    const removal = this.#removed.get(key, nowMs);
+    return removal?.publisherId === publisherId && precedes(order, removal.order);
+  }
+
+  /** @see Retained.page */
+  page(topicFilter: string, from: string, nowMs: number): RetainedPage {
+    const filter = new KeyFilter(topicFilter);
+    const position = this.#kept.seek(from === '' ? filter.first : from);
+    const messages: Message[] = [];
+    let bytes = 0;
+    for (let looks = 0; ; ) {
+      const { key, value } = position;
+      if (key === undefined || value === undefined) return { messages, next: undefined };
+      if (looks >= pageLooks || messages.length === pageMessages || bytes >= pageBytes) return { messages, next: key };
+      looks += 1 + Math.trunc(key.length / lookUnits);
+      const { matches, goOn } = filter.compare(key);
+      if (matches && !isExpired(value.message, nowMs)) {
+        messages.push(value.message);
+        bytes += bytesOf(value.message);
       }
-      if (level !== '+' && level !== '#') {
-        const child = node.children?.get(level);
-        if (child !== undefined) {
-          nodes.push(child);
-          depths.push(depth + 1);
-        }
-        continue;
-      }
-      for (const [name, child] of node.children ?? []) {
-        // A wildcard at the first level does not match a name that begins with $ [MQTT-4.7.2-1].
-        if (node === this.#root && name.charCodeAt(0) === 0x24) continue;
-        nodes.push(child);
-        depths.push(level === '#' ? depth : depth + 1);
-      }
+      if (goOn === 'nowhere') return { messages, next: undefined };
+      if (goOn === 'next') position.next();
+      else position.seek(goOn.from);
     }
   }
 
-  #find(topic: string, make: boolean): Node | undefined {
-    let node = this.#root;
-    for (const name of topic.split('/')) {
-      let child = node.children?.get(name);
-      if (child === undefined) {
-        if (!make) return undefined;
-        child = new Node();
-        node.children ??= new Map();
-        node.children.set(name, child);
-      }
-      node = child;
-    }
-    return node;
+  #remove(key: string, message: Message): void {
+    this.#kept.delete(key);
+    this.#forgetExpiry(key, message);
   }
 
-  #remove(topic: string): void {
-    const names = topic.split('/');
-    const path: Node[] = [this.#root];
-    for (const name of names) {
-      const child = path.at(-1)?.children?.get(name);
-      if (child === undefined) return;
-      path.push(child);
-    }
-    const last = path.at(-1) as Node;
-    if (last.message === undefined) return;
-    last.message = undefined;
-    this.#count--;
-    for (let depth = path.length - 1; depth > 0; depth--) {
-      const node = path[depth] as Node;
-      if (node.message !== undefined || (node.children?.size ?? 0) > 0) break;
-      path[depth - 1]?.children?.delete(names[depth - 1] as string);
-    }
+  #forgetExpiry(key: string, message: Message): void {
+    if (message.expiresAtMs > 0) this.#expiries.delete(expiryOf(key, message));
   }
 
   /** Removes what has expired, a bounded number at each call. */
   #expire(nowMs: number): void {
-    for (let steps = 0; steps < 16; steps++) {
-      const topic = this.#expiries.pop(nowMs);
-      if (topic === undefined) return;
-      const expiresAtMs = this.#find(topic, false)?.message?.expiresAtMs ?? 0;
-      if (expiresAtMs > 0 && expiresAtMs <= nowMs) this.#remove(topic);
+    for (let steps = 0; steps < expireMax && this.#expiries.size > 0; steps++) {
+      const key = this.#expiries.seek('').value;
+      const message = key === undefined ? undefined : this.#kept.get(key)?.message;
+      if (key === undefined || message === undefined || !isExpired(message, nowMs)) return;
+      this.#remove(key, message);
     }
   }
+}
+
+function precedes(one: PublishOrder, other: PublishOrder): boolean {
+  return one.epoch < other.epoch || (one.epoch === other.epoch && one.n < other.n);
+}
+
+function isExpired({ expiresAtMs }: Message, nowMs: number): boolean {
+  return expiresAtMs > 0 && expiresAtMs <= nowMs;
+}
+
+/** A time in milliseconds has 13 digits until the year 2286, and no more than 16. */
+function expiryOf(key: string, { expiresAtMs }: Message): string {
+  return `${expiresAtMs.toString().padStart(16, '0')}${key}`;
 }

@@ -1,9 +1,9 @@
 // The table of routes: versions, conditional removal, and followers told in order.
 //
-// A route leads to a stored Session or to a node. Filter and destination are its place in the table; what it bears
-// there (the marks of a node, the Client Identifier of a Session) may change.
+// A route leads to a stored Session, to a member of a shared group, or to a node. Filter and destination are its place in
+// the table; what it bears there (the marks of a node, who holds a member) may change.
 
-import type { Route, RouteChange } from '../ports.ts';
+import type { MemberRoute, Route, RouteChange } from '../ports.ts';
 
 type VersionedRoute = Route & { readonly version: number };
 
@@ -36,6 +36,17 @@ export class RouteTable {
       if (before?.version !== route.version) continue;
       const left = withMarks(before, marksOf(before) & ~marksOf(route));
       changes.push(marksOf(left) === 0 ? this.#delete(left) : this.#set(left));
+    }
+    this.#tell(changes);
+  }
+
+  /** Members whose route was put since it was decided that their Clients are away are left alone. */
+  awayIf(routes: readonly (MemberRoute & { readonly version: number })[]): void {
+    const changes: RouteChange[] = [];
+    for (const route of routes) {
+      const before = this.#before(route);
+      if (before?.version !== route.version || !('isStored' in before)) continue;
+      changes.push(this.#set({ ...bare(before), heldBy: '' }));
     }
     this.#tell(changes);
   }
@@ -83,9 +94,14 @@ function marksOf(route: Route | undefined): number {
 
 /** The bare route, with these marks if it is a node's. */
 function withMarks(route: Route, marks: number): Route {
-  const { topicFilter } = route;
-  if ('node' in route) return { topicFilter, node: route.node, marks };
-  return { topicFilter, clientId: route.clientId, generation: route.generation };
+  if ('node' in route) return { topicFilter: route.topicFilter, node: route.node, marks };
+  if ('isStored' in route) return bare(route);
+  return { topicFilter: route.topicFilter, clientId: route.clientId, generation: route.generation };
+}
+
+/** A member's route and nothing else, whatever else came with it. */
+function bare({ topicFilter, clientId, generation, isStored, heldBy }: MemberRoute): MemberRoute {
+  return { topicFilter, clientId, generation, isStored, heldBy };
 }
 
 /** U+0000 cannot stand in a filter or a Client Identifier [MQTT-1.5.4-2]; a generation has no `@`. */

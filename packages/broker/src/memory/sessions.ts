@@ -14,6 +14,8 @@ import type {
   Released,
   StoredSubscription,
 } from '../ports.ts';
+import { feedsOf, subscribed } from './feeds.ts';
+import { comeBack, keepForOthers, leave } from './shared.ts';
 import { type ConnectionKey, type MemoryState, neverExpires, type PendingWill, type SessionRecord } from './state.ts';
 
 /** How long whoever claims a Will has to publish it. */
@@ -22,14 +24,6 @@ const claimMs = 4000;
 const reserveMax = 32;
 /** Most Sessions that one reap lets go of. */
 const reapMax = 200;
-
-/** The record a claim speaks for, if it is still the current owner. */
-export function claimed(state: MemoryState, claim: Claim): SessionRecord | undefined {
-  const record = state.sessions.get(claim.clientId);
-  return record?.generation === claim.generation && record.epoch === claim.epoch && record.owner !== undefined
-    ? record
-    : undefined;
-}
 
 /** @see Sessions.acquire */
 export function acquire(state: MemoryState, request: Acquire, generation: string, nowMs: number): Acquired {
@@ -43,7 +37,7 @@ export function acquire(state: MemoryState, request: Acquire, generation: string
 
   let record = before;
   if (record === undefined || !present) {
-    if (record !== undefined) end(state, record);
+    if (record !== undefined) end(state, record, nowMs);
     record = newRecord(request, generation);
     state.sessions.set(request.clientId, record);
   }
@@ -55,6 +49,7 @@ export function acquire(state: MemoryState, request: Acquire, generation: string
   record.reserve = Math.min(request.receiveMaximum, reserveMax);
   record.sentSeq = Math.min(record.sentSeq, record.nextSeq - 1);
   record.earliestExpiryMs = 0; // entries above sentSeq may expire now: to be worked out anew
+  comeBack(state, record, nowMs);
   const answer: Acquired = {
     claim: { clientId: record.clientId, generation: record.generation, epoch },
     stored: record.stored,
@@ -66,6 +61,7 @@ export function acquire(state: MemoryState, request: Acquire, generation: string
     releases: [...record.releases],
     inbound: Array.from(record.inbound, ([packetId, { uid, isDone }]) => ({ packetId, uid, isDone })),
     wills: wills.map((pending) => take(state, pending, nowMs)),
+    feeds: feedsOf(record),
   };
   record.acquired = { nonce: request.nonce, answer, wills };
   return answer;
@@ -89,7 +85,7 @@ export function abandon(state: MemoryState, clientId: string, nonce: string, now
 
 /** @see Sessions.release */
 export function release(state: MemoryState, request: Release, nowMs: number): Released | Fenced {
-  const record = claimed(state, request.claim);
+  const record = state.claimed(request.claim);
   if (record === undefined) return 'fenced';
   const ended = !record.stored || request.sessionExpirySeconds === 0;
   const will = request.will === 'publish' ? record.will : undefined;
@@ -107,8 +103,12 @@ export function release(state: MemoryState, request: Release, nowMs: number): Re
     willDueInMs = delay * 1000;
     pend(state, record, will, nowMs + willDueInMs);
   }
-  if (ended) end(state, record);
-  else if (request.sessionExpirySeconds !== neverExpires) {
+  if (ended) {
+    end(state, record, nowMs);
+    return { ended, willDueInMs };
+  }
+  leave(state, record, nowMs);
+  if (request.sessionExpirySeconds !== neverExpires) {
     const { clientId, epoch } = record;
     state.expiries.push(nowMs + request.sessionExpirySeconds * 1000, { clientId, epoch });
   }
@@ -144,11 +144,12 @@ export function subscribe(
   claim: Claim,
   subscriptions: readonly StoredSubscription[],
 ): readonly boolean[] | Fenced {
-  const record = claimed(state, claim);
+  const record = state.claimed(claim);
   if (record === undefined) return 'fenced';
   return subscriptions.map((subscription) => {
     const replaced = record.subscriptions.has(subscription.topicFilter);
     record.subscriptions.set(subscription.topicFilter, subscription);
+    subscribed(record, subscription, replaced);
     return replaced;
   });
 }
@@ -159,9 +160,12 @@ export function unsubscribe(
   claim: Claim,
   topicFilters: readonly string[],
 ): readonly boolean[] | Fenced {
-  const record = claimed(state, claim);
+  const record = state.claimed(claim);
   if (record === undefined) return 'fenced';
-  return topicFilters.map((topicFilter) => record.subscriptions.delete(topicFilter));
+  return topicFilters.map((topicFilter) => {
+    record.feeds.delete(topicFilter);
+    return record.subscriptions.delete(topicFilter);
+  });
 }
 
 /** @see Sessions.ended */
@@ -172,7 +176,7 @@ export function ended(state: MemoryState, limit: number, nowMs: number): readonl
     // The Client may have come back, or its Session be over already and another one have its place.
     const record = state.awayOf(expiry);
     if (record === undefined) continue;
-    end(state, record);
+    end(state, record, nowMs);
   }
   const due: EndedSession[] = [];
   for (const session of state.ended.values()) {
@@ -189,8 +193,8 @@ export function forget(state: MemoryState, sessions: readonly EndedSession[]): v
 
 /** @see Wills.claim */
 export function claimWills(state: MemoryState, limit: number, nowMs: number): readonly DueWill[] {
-  const due: DueWill[] = [];
-  while (due.length < limit) {
+  const due = new Set<DueWill>();
+  while (due.size < limit) {
     const key = state.wills.pop(nowMs);
     if (key === undefined) break;
     const pending = state.pendingWillOf(key);
@@ -200,11 +204,11 @@ export function claimWills(state: MemoryState, limit: number, nowMs: number): re
     // Those of earlier connections come first, also if somebody has claimed them and not finished.
     for (const earlier of state.pendingWills.get(pending.clientId) ?? []) {
       if (earlier.epoch >= pending.epoch) break;
-      if (earlier.state === 'claimed' || earlier.dueMs <= nowMs) due.push(take(state, earlier, nowMs));
+      if (earlier.state === 'claimed' || earlier.dueMs <= nowMs) due.add(take(state, earlier, nowMs));
     }
-    due.push(take(state, pending, nowMs));
+    due.add(take(state, pending, nowMs));
   }
-  return due;
+  return [...due];
 }
 
 /** @see Wills.done */
@@ -230,8 +234,12 @@ function newRecord(request: Acquire, generation: string): SessionRecord {
     headSeq: 1,
     sentSeq: 0,
     subscriptions: new Map(),
+    feeds: new Map(),
     queue: new Map(),
     queueBytes: 0,
+    shared: new Map(),
+    taken: new Map(),
+    leftDueMs: undefined,
     earliestExpiryMs: Number.POSITIVE_INFINITY,
     releases: new Set(),
     inbound: new Map(),
@@ -311,14 +319,14 @@ function finish(state: MemoryState, pending: PendingWill): void {
 }
 
 /** Ends a generation. What it left elsewhere is dismantled later; a delayed Will is due at once [MQTT-3.1.3-9]. */
-function end(state: MemoryState, record: SessionRecord): void {
+function end(state: MemoryState, record: SessionRecord, nowMs: number): void {
   state.sessions.delete(record.clientId);
   for (const pending of state.pendingWills.get(record.clientId) ?? []) {
     if (pending.state !== 'waiting' || pending.generation !== record.generation || pending.dueMs === 0) continue;
     pending.dueMs = 0;
     state.wills.push(0, keyOf(pending));
   }
-  if (!record.stored) return;
+  if (!record.stored || keepForOthers(state, record, nowMs)) return;
   state.ended.set(record.generation, {
     clientId: record.clientId,
     generation: record.generation,

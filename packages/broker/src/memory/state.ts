@@ -1,13 +1,14 @@
 // All that the memory store holds, in one place: the model of what any store holds.
 //
-// The functions beside this file (sessions, queues, retained, routes, members) change it in one breath each. They take
+// The functions beside this file (sessions, queues, shared, retained, routes, members) change it in one breath each. They take
 // the time as an argument and randomness from their caller, so that the same calls make the same state again.
 
 import type { Will } from '@skein/protocol';
-import type { Acquired, EndedSession, QueueEntry, StoredSubscription } from '../ports.ts';
+import type { Acquired, Claim, EndedSession, EnqueueOutcome, QueueEntry, StoredSubscription } from '../ports.ts';
 import { Due } from './due.ts';
 import { Register } from './members.ts';
-import { RetainedTree } from './retained.ts';
+import { horizonMs, Remembered } from './remembered.ts';
+import { RetainedMessages } from './retained.ts';
 import { RouteTable } from './routes.ts';
 
 /** The Session Expiry Interval that never passes [§3.1.2.11.2]. */
@@ -34,22 +35,51 @@ export interface SessionRecord {
   /** Entries up to here may have been sent. */
   sentSeq: number;
   readonly subscriptions: Map<string, StoredSubscription>;
+  /** Where the retained messages of a Subscription go on that have not all been queued, by Topic Filter. */
+  readonly feeds: Map<string, string>;
   /** By seq, in order of seq. */
   readonly queue: Map<number, QueueEntry>;
   queueBytes: number;
+  /** Those of the queue that came by a shared filter, in order of seq. */
+  readonly shared: Map<number, SharedEntry>;
+  /** Taken out of the queue for other members and not done with, by seq. */
+  readonly taken: Map<number, TakenEntry>;
+  /** When others are to have what it holds of Shared Subscriptions; undefined while they are not. */
+  leftDueMs: number | undefined;
   /** Nothing in the queue expires before this; Infinity if nothing does. */
   earliestExpiryMs: number;
   /** Seqs whose PUBREC came, in the order they did; PUBREL is owed [MQTT-4.6.0-4]. */
   readonly releases: Set<number>;
   /** QoS 2 messages received and not released, by Packet Identifier. */
   readonly inbound: Map<number, { readonly uid: string; isDone: boolean }>;
-  /** Uids of messages it has had, oldest first, and when. */
-  readonly seen: Map<string, number>;
+  /** Uids of messages it has had, or refused for good, oldest first. */
+  readonly seen: Map<string, { readonly sinceMs: number; readonly refusal: Refusal | undefined }>;
   /** The last acquire, for its repeats. */
   acquired: { readonly nonce: string; readonly answer: Acquired; readonly wills: readonly PendingWill[] } | undefined;
   /** The Will of the present Network Connection, and whose it is. */
   will: Will | undefined;
   username: string | undefined;
+}
+
+/** Why a member of a shared group does not get a message. */
+export type Refusal = Extract<EnqueueOutcome, { is: 'offline' | 'full' | 'no_subscription' }>;
+
+/** An entry that came by a shared filter. */
+export interface SharedEntry extends QueueEntry {
+  readonly sharedFilter: string;
+}
+
+/** One that was taken for others, and when. */
+export interface TakenEntry {
+  readonly entry: SharedEntry;
+  takenMs: number;
+}
+
+/** A generation that is over, but for messages of Shared Subscriptions that others may have. */
+export interface OverSession {
+  readonly record: SessionRecord;
+  /** Messages of it that will reach nobody. */
+  undelivered: number;
 }
 
 /** A Will on its way: due at a time, then claimed, then done. */
@@ -78,6 +108,15 @@ export interface ConnectionKey {
   readonly epoch: number;
 }
 
+/** Names one Session that may hold messages of Shared Subscriptions. */
+export interface LeftKey {
+  readonly clientId: string;
+  readonly generation: string;
+}
+
+/** Choices remembered; more than can be under way at once. */
+const choicesMax = 640_000;
+
 /** Everything there is. */
 export class MemoryState {
   readonly sessions: Map<string, SessionRecord> = new Map();
@@ -89,7 +128,13 @@ export class MemoryState {
   readonly pendingWills: Map<string, PendingWill[]> = new Map();
   /** Generations to be dismantled, by generation. */
   readonly ended: Map<string, EndedSession> = new Map();
-  readonly retained: RetainedTree = new RetainedTree();
+  /** Generations that are over and hold messages of Shared Subscriptions, by generation. */
+  readonly over: Map<string, OverSession> = new Map();
+  /** When messages of Shared Subscriptions are to go to other members. */
+  readonly left: Due<LeftKey> = new Due((key, dueMs) => this.holderOf(key)?.leftDueMs === dueMs);
+  /** Who gets a message of a Shared Subscription, by its uid and the filter. */
+  readonly choices: Remembered<string> = new Remembered(horizonMs, choicesMax);
+  readonly retained: RetainedMessages = new RetainedMessages();
   readonly routes: RouteTable = new RouteTable();
   readonly register: Register = new Register();
   readonly limits: QueueLimits;
@@ -104,6 +149,23 @@ export class MemoryState {
   awayOf({ clientId, epoch }: ConnectionKey): SessionRecord | undefined {
     const record = this.sessions.get(clientId);
     return record?.epoch === epoch && record.owner === undefined ? record : undefined;
+  }
+
+  /** The Session a claim speaks for, if it is still the current owner. */
+  claimed(claim: Claim): SessionRecord | undefined {
+    const record = this.generationOf(claim);
+    return record?.epoch === claim.epoch && record.owner !== undefined ? record : undefined;
+  }
+
+  /** This generation, if it is the one that goes on. */
+  generationOf({ clientId, generation }: LeftKey): SessionRecord | undefined {
+    const record = this.sessions.get(clientId);
+    return record?.generation === generation ? record : undefined;
+  }
+
+  /** This generation, as long as it is there, or holds something. */
+  holderOf({ clientId, generation }: LeftKey): SessionRecord | undefined {
+    return this.generationOf({ clientId, generation }) ?? this.over.get(generation)?.record;
   }
 
   /** The Will of this connection, unless it is done or cancelled. */

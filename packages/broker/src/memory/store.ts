@@ -5,14 +5,13 @@
 // The work is done at the call, in one breath; the answer comes later, as it would from far away. Whoever forgets to
 // await one, or counts on its order among other answers, is caught here and not first in production.
 
-import type { Message } from '../message.ts';
 import type { Clock, Random, Store } from '../ports.ts';
+import * as feeds from './feeds.ts';
+import * as inbound from './inbound2.ts';
 import * as queues from './queues.ts';
 import * as sessions from './sessions.ts';
+import * as shared from './shared.ts';
 import { MemoryState, type QueueLimits } from './state.ts';
-
-/** Retained messages in a page. */
-const pageSize = 64;
 
 /** A store in this process's memory. Nothing of it survives the process. */
 export function memoryStore(clock: Clock, random: Random, limits: QueueLimits): Store {
@@ -35,20 +34,22 @@ export function memoryStore(clock: Clock, random: Random, limits: QueueLimits): 
       ack: async (acks) => queues.ack(state, acks),
       rec: async (recs) => queues.rec(state, recs),
       ends: async (claims) => queues.ends(state, claims),
+      append: async (page) => feeds.append(state, page),
     },
     inbound: {
-      ingress: async (received) => queues.ingress(state, received),
-      done: async (published) => queues.doneInbound(state, published),
-      release: async (released) => queues.releaseInbound(state, released),
+      ingress: async (received) => inbound.ingress(state, received),
+      done: async (published) => inbound.done(state, published),
+      release: async (released) => inbound.release(state, released),
     },
     retained: {
       set: async (sets) => sets.map((each) => state.retained.set(each, limits.retainedMaxMessages, clock.nowMs())),
-      match: (topicFilter) => pages(state, topicFilter, clock),
+      page: async (topicFilter, from) => state.retained.page(topicFilter, from, clock.nowMs()),
       count: async () => state.retained.count,
     },
     routes: {
       put: async (routes) => state.routes.put(routes),
       removeIf: async (routes) => state.routes.removeIf(routes),
+      awayIf: async (routes) => state.routes.awayIf(routes),
       version: async () => state.routes.version,
       follow: async (changed) => state.routes.follow(changed),
     },
@@ -64,6 +65,13 @@ export function memoryStore(clock: Clock, random: Random, limits: QueueLimits): 
       forget: async (node) => state.register.forget(node),
       miss: async (node) => state.register.miss(node),
     },
+    shared: {
+      choose: async (choices) => shared.choose(state, choices, clock.nowMs()),
+      left: async (limit) => shared.left(state, limit, clock.nowMs()),
+      take: async (session, filters, limit) => shared.take(state, session, filters, limit, clock.nowMs()),
+      done: async (taken) => shared.done(state, taken, clock.nowMs()),
+      pass: async (session) => shared.pass(state, session, clock.nowMs()),
+    },
   };
 }
 
@@ -71,20 +79,4 @@ function hexOf(bytes: Uint8Array): string {
   let hex = '';
   for (const byte of bytes) hex += (byte < 16 ? '0' : '') + byte.toString(16);
   return hex;
-}
-
-async function* pages(state: MemoryState, topicFilter: string, clock: Clock): AsyncGenerator<readonly Message[]> {
-  let page: Message[] = [];
-  for (const message of state.retained.match(topicFilter, clock.nowMs())) {
-    if (message === undefined) {
-      await new Promise<void>((resolve) => clock.after(0, resolve));
-      continue;
-    }
-    page.push(message);
-    if (page.length === pageSize) {
-      yield page;
-      page = [];
-    }
-  }
-  if (page.length > 0) yield page;
 }
