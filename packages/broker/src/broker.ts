@@ -1,17 +1,20 @@
 // The broker: a table of contents. What there is one of stands here; how each thing works stands in its own file.
 //
-//   client.ts      one Network Connection: CONNECT to DISCONNECT       connect.ts, subscribe.ts, incoming.ts
+//   client.ts      one Network Connection: CONNECT to DISCONNECT       connect.ts, admit.ts, authenticate.ts,
+//                                                                  subscribe.ts, incoming.ts
 //   session/       what a Client was sent and has sent                 outbound.ts, inbound.ts, the queues
 //   router.ts      which Clients and Sessions a topic reaches          topic/
 //   ownership.ts   acquiring and releasing Sessions, in turn
 //   lane.ts        the way of messages that are stored or acknowledged settlements.ts, persist.ts
 //   distribution.ts who gets a message, here and on other nodes
+//   shared/        who of a group gets a message                       choose.ts, place.ts, attendance.ts, redispatch.ts
 //   membership.ts  which other nodes there are, and what is left     marks.ts, lookout.ts, peer-inbox.ts
 //                  behind by those that died
 //   retained.ts, will.ts, sweeper.ts                                   what happens beside the messages
 //   ports.ts       what the broker needs of the world                  memory/ is the store that models all others
 
 import { ReasonCode } from '@skein/protocol';
+import { Exchanges } from './authenticate.ts';
 import { Client } from './client.ts';
 import { Distribution } from './distribution.ts';
 import { Drops } from './drops.ts';
@@ -26,6 +29,7 @@ import { Ownership } from './ownership.ts';
 import { Inbox } from './peer-inbox.ts';
 import type { ClusterPorts } from './peer-ports.ts';
 import { Persistence } from './persist.ts';
+import { defaultPolicy, type Policy } from './policy.ts';
 import {
   type Acquired,
   type BrokerPorts,
@@ -35,8 +39,11 @@ import {
   StoreUnavailable,
 } from './ports.ts';
 import { Router } from './router.ts';
-import type { Session } from './session/session.ts';
+import type { Ended, Session } from './session/session.ts';
 import { Settlements } from './session/settlements.ts';
+import { Attendance } from './shared/attendance.ts';
+import { Chooser } from './shared/choose.ts';
+import { Redispatch } from './shared/redispatch.ts';
 import type { SubscribeSurroundings } from './subscribe.ts';
 import { Sweeper } from './sweeper.ts';
 import { publishWills } from './will.ts';
@@ -48,6 +55,7 @@ const kickedMax = 1024;
 export class Broker {
   readonly ports: BrokerPorts;
   readonly limits: Limits;
+  readonly policy: Policy;
   readonly counters: Counters = new Counters();
   readonly router: Router;
   readonly drops: Drops;
@@ -56,9 +64,13 @@ export class Broker {
   readonly lane: Lane;
   readonly settlements: Settlements;
   readonly ownership: Ownership;
+  /** Clients that are shown in by an Authentication Method. */
+  readonly exchanges: Exchanges;
   /** What serving SUBSCRIBE takes. */
   readonly subscribing: SubscribeSurroundings;
   readonly lookout: Lookout;
+  readonly attendance: Attendance;
+  readonly redispatch: Redispatch;
   /** Undefined for a node that is alone, as is what it says to others. */
   readonly membership: Membership | undefined;
   readonly #marks: Marks | undefined;
@@ -75,9 +87,11 @@ export class Broker {
   /** Clients that are connected, by Client Identifier. */
   readonly #connected = new Map<string, Client>();
 
-  constructor(ports: BrokerPorts, limits: Limits) {
+  constructor(ports: BrokerPorts, limits: Limits, policy: Policy = defaultPolicy) {
     this.ports = ports;
     this.limits = limits;
+    this.policy = policy;
+    this.exchanges = new Exchanges(ports.authenticationMethods);
     this.nowMs = () => ports.clock.nowMs();
     this.drops = new Drops(this.counters, ports.observer);
     this.persistence = new Persistence(ports.clock, this.counters, ports.observer);
@@ -85,8 +99,14 @@ export class Broker {
     this.settlements = new Settlements(ports, ports.clock, this.persistence);
     const { router, persistence, drops, counters } = this;
     const sessionOf = (clientId: string): Session | undefined => this.sessionOf(clientId);
+    const chooser = new Chooser({
+      strategy: policy.sharedStrategy,
+      node: ports.nodeId,
+      knows: (node) => this.membership?.knows(node) ?? false,
+    });
     this.distribution = new Distribution({
       routes: ports.routes,
+      chooser,
       drops,
       counters,
       persistence,
@@ -115,11 +135,16 @@ export class Broker {
       drops,
       counters,
       persistence,
+      chooser,
+      queueFull: limits.queueFull,
       gatherMs: limits.gatherMs,
       uidPrefix: `${Array.from(ports.random.bytes(6), (byte) => byte.toString(36)).join('')}-`,
       elsewhere: this.membership && ports.cluster && { peers: ports.cluster.peers, membership: this.membership },
     });
     this.persistence.onAway = () => this.lane.storeAway();
+    const node = ports.cluster && ports.nodeId;
+    this.attendance = new Attendance({ routes: ports.routes, router, node, clock: ports.clock, persistence });
+    this.redispatch = new Redispatch({ shared: ports.shared, lane: this.lane, router, chooser, persistence });
     this.subscribing = {
       store: ports,
       router: this.router,
@@ -128,6 +153,7 @@ export class Broker {
       lane: this.lane,
       persistence: this.persistence,
       marks: this.#marks,
+      attendance: this.attendance,
       sessionOf,
     };
     this.#sweeper = new Sweeper(this);
@@ -165,8 +191,10 @@ export class Broker {
     this.router.apply(changes, version);
     const { membership } = this;
     if (membership === undefined) return;
-    const isStrange = (change: RouteChange): boolean =>
-      'node' in change && change.present && change.node !== this.ports.nodeId && !membership.knows(change.node);
+    const isStrange = (change: RouteChange): boolean => {
+      const node = 'node' in change ? change.node : 'heldBy' in change ? change.heldBy : '';
+      return change.present && node !== '' && node !== this.ports.nodeId && !membership.knows(node);
+    };
     if (changes.some(isStrange)) {
       membership.refresh().catch((error: unknown) => this.persistence.failed('members', error));
     }
@@ -180,19 +208,21 @@ export class Broker {
   }
 
   /**
-   * Tells every Client that the server is shutting down and lets its Session go.
+   * Tells every Client that the server is shutting down, or which other one to use, and lets its Session go.
    * Resolves when the store has all of it, or the deadline has passed.
    */
   async stop(deadlineMs: number): Promise<void> {
     this.#sweeper.stop();
+    const { serverReference } = this.policy;
     for (const client of this.#clients) {
-      client.evict(ReasonCode.serverShuttingDown, 'server_shutting_down');
+      if (serverReference === undefined) client.evict(ReasonCode.serverShuttingDown, 'server_shutting_down');
+      else client.redirect(serverReference, 'server_shutting_down');
     }
     let cancel = (): void => {};
     const deadline = new Promise<void>((resolve) => {
       cancel = this.ports.clock.after(deadlineMs, resolve);
     });
-    await Promise.race([this.#flush().then(() => this.membership?.leave()), deadline]);
+    await Promise.race([this.#flush().then(() => this.#leave()), deadline]);
     cancel();
     this.drops.tell();
     await this.halt();
@@ -220,6 +250,7 @@ export class Broker {
     this.#sweeper.stop();
     this.membership?.stop();
     this.#marks?.stop();
+    this.attendance.stop();
     this.lookout.stop();
     await this.ports.cluster?.peers.close();
   }
@@ -292,6 +323,17 @@ export class Broker {
     if (clientId !== undefined && this.#connected.get(clientId) === client) this.#connected.delete(clientId);
   }
 
+  /** A Session has lost its Network Connection. @param isFenced whether another connection has it, or may have */
+  sessionEnded(session: Session, ended: Ended, isFenced: boolean): void {
+    const { drops, attendance, redispatch } = this;
+    drops.add(session.clientId, 'session_ended', ended.undelivered);
+    drops.add(session.clientId, 'member_gone', ended.begunAtQos2);
+    attendance.left(session, isFenced);
+    // rule: Fence. Whoever may own nothing any more publishes nothing.
+    if (this.persistence.stopped) drops.add(session.clientId, 'session_ended', ended.forOthers.length);
+    else redispatch.passOn(session, ended);
+  }
+
   /** Publishes Wills that have been claimed, ahead of all that is published later. */
   publishWills(due: readonly DueWill[]): void {
     const { lane, counters, persistence } = this;
@@ -340,5 +382,13 @@ export class Broker {
     await this.#sweeper.sweepWills();
     await this.lane.flush();
     await this.settlements.flush();
+    await this.attendance.flush();
+  }
+
+  /** Until the others know that its members have gone they hand messages to this node, which has to pass them on. */
+  async #leave(): Promise<void> {
+    await this.lane.flush();
+    await this.membership?.leave();
+    await this.lane.flush();
   }
 }

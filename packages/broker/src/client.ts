@@ -1,16 +1,28 @@
 // One Client, from the first byte of its Network Connection to the last: a state machine fed with packets.
 //
 //   awaiting-connect ──CONNECT──▶ connecting ──acquired──▶ connected ──▶ closed
+//                                  AUTH 0x18                AUTH 0x19
 //
 // Packets are dealt with in one breath each; what takes time (acquiring the Session, subscribing) goes on beside them
 // and comes back to ask whether the Client is still there. Every way out leads through #end, once.
 
-import { type Connect, type Disconnect, MqttError, type Packet, ReasonCode } from '@skein/protocol';
+import {
+  type Auth,
+  type Connect,
+  type Disconnect,
+  type DisconnectProperties,
+  MqttError,
+  type Packet,
+  ReasonCode,
+} from '@skein/protocol';
+import { type Admission, admit } from './admit.ts';
+import type { Dialogue } from './authenticate.ts';
 import type { Broker } from './broker.ts';
-import { acquisition, connack, negotiate, ownConnect, type Terms } from './connect.ts';
+import { connack, isRedirection, negotiate, ownConnect, type Refusal, refusingConnack, type Terms } from './connect.ts';
+import type { Outcome } from './exchange.ts';
 import { receivePublish } from './incoming.ts';
 import type { CloseReason, Origin, Outlet } from './outlet.ts';
-import { type Acquired, StoreUnavailable } from './ports.ts';
+import { StoreUnavailable } from './ports.ts';
 import { Session } from './session/session.ts';
 import { Requests } from './subscribe.ts';
 
@@ -39,6 +51,8 @@ export class Client {
   readonly #origin: Origin;
   #phase: Phase = { is: 'awaiting-connect' };
   #requests: Requests | undefined;
+  /** Undefined if CONNECT named no Authentication Method. */
+  #dialogue: Dialogue | undefined;
   #held = 0;
 
   /** Made by {@link Broker.open}. */
@@ -58,10 +72,7 @@ export class Client {
     try {
       if (this.#phase.is === 'connected') this.#receiveConnected(packet, this.#phase);
       else if (this.#phase.is === 'awaiting-connect') this.#receiveFirst(packet);
-      else if (this.#phase.is === 'connecting') {
-        // Reading is held until CONNACK; a connection that hands over more all the same is not to be trusted.
-        this.fail(new MqttError(ReasonCode.implementationSpecificError, 'a packet before CONNACK was sent'));
-      }
+      else if (this.#phase.is === 'connecting') this.#receiveConnecting(packet);
     } catch (error) {
       this.#failed('packet', error);
     }
@@ -72,7 +83,7 @@ export class Client {
     const phase = this.#phase;
     if (phase.is === 'closed') return;
     if (phase.is !== 'connected') {
-      this.#refuse(error.reasonCode, error.message, phase.is === 'connecting' ? phase.clientId : undefined);
+      this.#refuse({ reasonCode: error.reasonCode, why: error.message });
       return;
     }
     this.#disconnect(error.reasonCode, 'protocol_error', error.message);
@@ -93,7 +104,7 @@ export class Client {
   takenOver(): void {
     if (this.#phase.is !== 'connected') return;
     this.#broker.counters.takeovers++;
-    this.#sendDisconnect(ReasonCode.sessionTakenOver, undefined);
+    this.#sendDisconnect(ReasonCode.sessionTakenOver, 'another Network Connection has the Session now');
     this.#end('session_taken_over', 'fenced', undefined);
     this.#outlet.close('session_taken_over');
   }
@@ -107,85 +118,68 @@ export class Client {
   /** Ends the Client because the server wants to. @param why told to the Client in words, if it wants words */
   evict(reasonCode: ReasonCode, reason: CloseReason, why?: string): void {
     if (this.#phase.is === 'connected') this.#disconnect(reasonCode, reason, why);
-    else if (this.#phase.is !== 'closed') this.#refuse(reasonCode, why ?? reason, undefined);
+    else if (this.#phase.is !== 'closed') this.#refuse({ reasonCode, why: why ?? reason });
+  }
+
+  /** Sends the Client to another server, for a while, and ends it here [§4.11]. */
+  redirect(serverReference: string, reason: CloseReason): void {
+    const reasonCode = ReasonCode.useAnotherServer;
+    if (this.#phase.is === 'connected') this.#disconnect(reasonCode, reason, undefined, serverReference);
+    else if (this.#phase.is !== 'closed') this.#refuse({ reasonCode, why: reason, serverReference });
   }
 
   #receiveFirst(packet: Packet): void {
     if (packet.type !== 'connect') {
       throw new MqttError(ReasonCode.protocolError, 'the first packet is not a CONNECT', 'MQTT-3.1.0-1');
     }
-    const terms = negotiate(packet, this.#broker.limits, this.#broker.ports.random);
+    const broker = this.#broker;
+    const terms = negotiate(packet, broker.limits, broker.ports.random);
     this.#phase = { is: 'connecting', clientId: terms.clientId };
-    this.#hold(heldBy.connect, true);
-    this.#connect(ownConnect(packet), terms).catch((error: unknown) => this.#failed('connect', error));
-  }
-
-  async #connect(packet: Connect, terms: Terms): Promise<void> {
-    const broker = this.#broker;
-    const { ports } = broker;
-    const { clientId } = terms;
-    const answer = await ports.authenticator.authenticate({
-      clientId,
-      username: packet.username,
-      password: packet.password,
-      origin: this.#origin,
-      properties: packet.properties,
+    this.#dialogue = broker.exchanges.dialogueWith(packet, {
+      clock: broker.ports.clock,
+      send: (auth) => this.#outlet.send(auth),
+      awaits: (isAwaited) => {
+        // Until CONNACK nothing is read that nobody asked for; once connected, everything else goes on.
+        if (this.#phase.is === 'connecting') this.#hold(heldBy.connect, !isAwaited);
+      },
+      isRead: () => this.#held === 0,
     });
-    if (this.#phase.is !== 'connecting') return;
-    if (!answer.accepted) {
-      this.#refuse(answer.reasonCode, answer.why, clientId);
-      return;
-    }
-    if (packet.will !== undefined && !ports.authorizer.mayPublish(clientId, packet.username, packet.will.topic)) {
-      this.#refuse(ReasonCode.notAuthorized, 'not authorized to publish the Will', clientId);
-      return;
-    }
-    let cancel = (): void => {};
-    if (broker.ownership.isBusy(clientId)) {
-      cancel = ports.clock.after(broker.limits.storeDeadlineMs, () => this.#refuseUnavailable(clientId));
-    }
-    await broker.ownership.inTurn(clientId, () => this.#acquire(packet, terms)).finally(cancel);
+    this.#hold(heldBy.connect, true);
+    const connect = ownConnect(packet);
+    admit({
+      broker,
+      connect,
+      terms,
+      isWaiting: () => this.#phase.is === 'connecting',
+      authenticate: () => this.#authenticate(connect, terms),
+      refuse: (refusal) => this.#refuse(refusal),
+      accept: (admission) => this.#accept(admission),
+      takenOver: () => this.takenOver(),
+    }).catch((error: unknown) => this.#failed('connect', error));
   }
 
-  /** Acquires the Session; an attempt that comes to nothing is undone before the next one begins. */
-  async #acquire(packet: Connect, terms: Terms): Promise<void> {
-    const broker = this.#broker;
-    const { ports, ownership } = broker;
-    if (this.#phase.is !== 'connecting') return;
-    const request = acquisition(packet, terms, { owner: ports.nodeId, nonce: broker.lane.newUid() });
-    let acquired: Acquired;
-    try {
-      acquired = await ports.sessions.acquire(request);
-    } catch (error) {
-      if (!(error instanceof StoreUnavailable)) throw error;
-      broker.persistence.failed('acquire', error);
-      this.#refuseUnavailable(terms.clientId);
-      await ownership.abandonNow(terms.clientId, request.nonce);
-      return;
-    }
-    broker.kick(acquired);
-    broker.publishWills(acquired.wills);
-    const isLost = broker.isLost(acquired.claim);
-    if ((this.#phase.is as Phase['is']) === 'connecting') {
-      this.#accept(packet, terms, acquired);
-      if (isLost) this.takenOver();
-      return;
-    }
-    // The connection went away meanwhile. It was never accepted, so its Will does not count; but whoever had the
-    // Session before it has lost it.
-    const { claim, sentSeq } = acquired;
-    broker.supersede(claim);
-    await ownership.releaseNow({ claim, sessionExpirySeconds: terms.sessionExpirySeconds, will: 'drop', sentSeq });
+  /** Asks who the Client is: by its User Name and password, or in an exchange of AUTH packets. */
+  async #authenticate({ username, password, properties }: Connect, { clientId }: Terms): Promise<Outcome | undefined> {
+    const credentials = { clientId, username, password, origin: this.#origin, properties };
+    if (this.#dialogue !== undefined) return await this.#dialogue.begin(credentials);
+    return { answer: await this.#broker.ports.authenticator.authenticate(credentials), data: undefined };
   }
 
-  #refuseUnavailable(clientId: string): void {
-    if (this.#phase.is === 'connecting') this.#refuse(ReasonCode.serverUnavailable, 'the store is away', clientId);
+  /** Before CONNACK: the Client's part in authenticating it, or its farewell. */
+  #receiveConnecting(packet: Packet): void {
+    // Reading is held unless AUTH is awaited; a connection that hands over more all the same is not to be trusted.
+    if (this.#dialogue === undefined) {
+      throw new MqttError(ReasonCode.implementationSpecificError, 'a packet before CONNACK was sent');
+    }
+    if (packet.type === 'disconnect') this.lost('client_disconnect');
+    else this.#dialogue.receive(packet);
   }
 
-  #accept(packet: Connect, terms: Terms, acquired: Acquired): void {
+  #accept(admission: Admission): void {
+    const { connect: packet, terms, acquired, authenticationData } = admission;
     const broker = this.#broker;
     broker.register(this, acquired.claim);
-    const session = this.#makeSession(packet, terms, acquired);
+    const session = this.#makeSession(admission);
     this.#phase = {
       is: 'connected',
       session,
@@ -198,6 +192,7 @@ export class Client {
       const subscription = { ...stored, session };
       broker.router.subscribe(subscription, session.subscribe(subscription));
     }
+    broker.attendance.resumed(session);
     this.#outlet.accepted({
       clientId: terms.clientId,
       protocolVersion: packet.protocolVersion,
@@ -205,7 +200,7 @@ export class Client {
       maximumPacketSize: terms.maximumPacketSize,
       topicAliasMaximum: terms.topicAliasMaximum,
     });
-    this.#outlet.send(connack(packet, terms, acquired.sessionPresent, broker.limits));
+    this.#outlet.send(connack(packet, terms, acquired.sessionPresent, broker, authenticationData));
     broker.ports.observer.observe({
       is: 'client_connected',
       clientId: terms.clientId,
@@ -217,10 +212,12 @@ export class Client {
       origin: this.#origin,
     });
     session.resume();
+    if (acquired.feeds.length > 0 && this.#phase.is === 'connected')
+      this.#requestsOf(this.#phase).resume(acquired.feeds);
     this.#hold(heldBy.connect, false);
   }
 
-  #makeSession(packet: Connect, terms: Terms, acquired: Acquired): Session {
+  #makeSession({ connect: packet, terms, acquired }: Admission): Session {
     const broker = this.#broker;
     return new Session({
       acquired,
@@ -272,10 +269,26 @@ export class Client {
       case 'connect':
         throw new MqttError(ReasonCode.protocolError, 'a second CONNECT', 'MQTT-3.1.0-2');
       case 'auth':
-        throw new MqttError(ReasonCode.protocolError, 'AUTH without an Authentication Method', 'MQTT-4.12.0-7');
+        this.#receiveAuth(packet, connected);
+        return;
       default:
         throw new MqttError(ReasonCode.protocolError, `${packet.type.toUpperCase()} from a Client`);
     }
+  }
+
+  /** AUTH of a connected Client: one that fails to show once more who it is does not stay [MQTT-4.12.1-2]. */
+  #receiveAuth(packet: Auth, { username, session: { clientId } }: Connected): void {
+    if (this.#dialogue === undefined) {
+      throw new MqttError(ReasonCode.protocolError, 'AUTH without an Authentication Method', 'MQTT-4.12.0-7');
+    }
+    this.#dialogue
+      .receiveConnected(packet, { clientId, username, origin: this.#origin })
+      .then((outcome) => {
+        if (outcome === undefined || outcome.answer.accepted) return;
+        const { reasonCode, why, serverReference } = outcome.answer;
+        this.#disconnect(reasonCode, 'authentication_failed', why, serverReference);
+      })
+      .catch((error: unknown) => this.#failed('authenticate', error));
   }
 
   /** DISCONNECT: the last packet of a Client [MQTT-3.14.4-1, MQTT-3.14.4-2, MQTT-3.14.4-3]. */
@@ -283,11 +296,7 @@ export class Client {
     const expiry = properties?.sessionExpiryInterval;
     if (expiry !== undefined) {
       if (expiry > 0 && connected.terms.sessionExpirySeconds === 0) {
-        throw new MqttError(
-          ReasonCode.protocolError,
-          'a Session Expiry Interval in DISCONNECT where CONNECT had none',
-          'MQTT-3.14.2-2',
-        );
+        throw new MqttError(ReasonCode.protocolError, 'a Session Expiry Interval in DISCONNECT where CONNECT had none');
       }
       connected.sessionExpirySeconds = Math.min(expiry, this.#broker.limits.sessionExpiryMaxSeconds);
     }
@@ -298,7 +307,7 @@ export class Client {
   }
 
   /** SUBSCRIBE and UNSUBSCRIBE of a Client are served one after the other. */
-  #requestsOf({ session, username }: Connected): Requests {
+  #requestsOf({ session, username, protocolVersion }: Connected): Requests {
     this.#requests ??= new Requests({
       around: this.#broker.subscribing,
       session,
@@ -306,11 +315,9 @@ export class Client {
       send: (packet) => this.#outlet.send(packet),
       hold: (wanted) => this.#hold(heldBy.requests, wanted),
       fenced: () => this.takenOver(),
-      failed: (error) => {
-        // An incomplete set of retained messages must not look complete: the Client comes back and subscribes again.
-        if (error instanceof StoreUnavailable) this.evict(ReasonCode.serverUnavailable, 'store_unavailable');
-        else this.#failed('subscribe', error);
-      },
+      hasUnsubackCodes: protocolVersion === 5,
+      unavailable: () => this.evict(ReasonCode.serverUnavailable, 'store_unavailable'),
+      failed: (error) => this.#failed('subscribe', error),
     });
     return this.#requests;
   }
@@ -323,23 +330,29 @@ export class Client {
   }
 
   /** Refuses a Client that is not connected yet [MQTT-3.2.2-7]. */
-  #refuse(reasonCode: ReasonCode, why: string, clientId: string | undefined): void {
+  #refuse(refusal: Refusal): void {
+    const phase = this.#phase;
+    const clientId = phase.is === 'connecting' ? phase.clientId : undefined;
     this.#phase = { is: 'closed' };
-    this.#outlet.send({ type: 'connack', sessionPresent: false, reasonCode, properties: { reasonString: why } });
+    this.#dialogue?.abandon();
+    this.#outlet.send(refusingConnack(refusal, this.#dialogue?.method));
+    const { reasonCode, why } = refusal;
     this.#broker.ports.observer.observe({ is: 'client_refused', clientId, reasonCode, why, origin: this.#origin });
     this.#broker.forget(this, undefined);
     this.#outlet.close('connect_refused');
   }
 
-  #disconnect(reasonCode: ReasonCode, reason: CloseReason, why: string | undefined): void {
-    this.#sendDisconnect(reasonCode, why);
+  #disconnect(reasonCode: ReasonCode, reason: CloseReason, why: string | undefined, serverReference?: string): void {
+    this.#sendDisconnect(reasonCode, why, serverReference);
     this.#end(reason, 'publish', why);
     this.#outlet.close(reason);
   }
 
-  #sendDisconnect(reasonCode: ReasonCode, why: string | undefined): void {
+  #sendDisconnect(reasonCode: ReasonCode, why: string | undefined, serverReference?: string): void {
     const isWanted = this.#phase.is === 'connected' && this.#phase.terms.wantsReasons;
-    const properties = why === undefined || !isWanted ? undefined : { reasonString: why };
+    const properties: DisconnectProperties = {};
+    if (why !== undefined && isWanted) properties.reasonString = why;
+    if (serverReference !== undefined && isRedirection(reasonCode)) properties.serverReference = serverReference;
     this.#outlet.send({ type: 'disconnect', reasonCode, properties });
   }
 
@@ -348,14 +361,15 @@ export class Client {
     const phase = this.#phase;
     if (phase.is === 'closed') return;
     this.#phase = { is: 'closed' };
+    this.#dialogue?.abandon();
     const clientId = phase.is === 'connected' ? phase.session.clientId : undefined;
     this.#broker.forget(this, clientId);
     this.#broker.ports.observer.observe({ is: 'client_disconnected', clientId, reason, why, origin: this.#origin });
     if (phase.is !== 'connected') return;
     const { session } = phase;
     for (const subscription of session.subscriptions.values()) this.#broker.router.unsubscribe(subscription);
-    const undelivered = session.close();
-    this.#broker.drops.add(session.clientId, 'session_ended', undelivered);
+    const ended = session.close();
+    this.#broker.sessionEnded(session, ended, will === 'fenced');
     if (will === 'fenced') return;
     const { claim, outbound } = session;
     const { sessionExpirySeconds } = phase;

@@ -4,6 +4,7 @@ import { connack, negotiate, type Terms } from './connect.ts';
 import { willOn } from './contract/samples.ts';
 import { SeededRandom } from './contract/seeded-random.ts';
 import { defaultLimits, type Limits } from './limits.ts';
+import { defaultPolicy } from './policy.ts';
 import { type ConnectOptions, connectPacket } from './testing/broker-trial.ts';
 
 const random = new SeededRandom(1);
@@ -26,7 +27,10 @@ describe('a Client Identifier', () => {
         const terms = negotiate(connect, defaultLimits, random);
         expect(terms.isAssigned).toBe(true);
         assigned.add(terms.clientId);
-        expect(connack(connect, terms, false, defaultLimits).properties?.assignedClientIdentifier).toBe(terms.clientId);
+        expect(
+          connack(connect, terms, false, { limits: defaultLimits, policy: defaultPolicy }).properties
+            ?.assignedClientIdentifier,
+        ).toBe(terms.clientId);
       }
     }
     expect(assigned.size).toBe(200);
@@ -59,13 +63,13 @@ describe('the terms of a connection', () => {
     const connect = { ...connectPacket('lamp', { sessionExpirySeconds: 3600 }), keepAliveSeconds: 600 };
     const terms = negotiate(connect, limits, random);
     expect(terms).toMatchObject({ keepAliveSeconds: 60, sessionExpirySeconds: 100, isAssigned: false });
-    expect(connack(connect, terms, true, limits)).toMatchObject({
+    expect(connack(connect, terms, true, { limits, policy: defaultPolicy })).toMatchObject({
       sessionPresent: true,
       reasonCode: ReasonCode.success,
       properties: { serverKeepAlive: 60, sessionExpiryInterval: 100, receiveMaximum: limits.receiveMaximum },
     });
     const modest = { ...connect, keepAliveSeconds: 30, properties: { sessionExpiryInterval: 50 } };
-    const answer = connack(modest, negotiate(modest, limits, random), false, limits);
+    const answer = connack(modest, negotiate(modest, limits, random), false, { limits, policy: defaultPolicy });
     expect(Object.keys(answer.properties ?? {})).not.toContain('serverKeepAlive');
     expect(Object.keys(answer.properties ?? {})).not.toContain('sessionExpiryInterval');
   });
@@ -89,11 +93,6 @@ describe('the terms of a connection', () => {
     expect(termsOf({ receiveMaximum: 3 }, limits)).toMatchObject({ outboundInflightMax: 3 });
     expect(termsOf({ protocolVersion: 4 }, limits)).toMatchObject({ outboundInflightMax: 10, inboundInflightMax: 5 });
   });
-
-  it('refuse enhanced authentication, which this server does not offer [MQTT-4.12.0-1]', () => {
-    const connect = { ...connectPacket('lamp'), properties: { authenticationMethod: 'SCRAM' } };
-    expect(() => negotiate(connect, defaultLimits, random)).toThrow(refusalOf(ReasonCode.badAuthenticationMethod));
-  });
 });
 
 describe('a Will that could not be published refuses the connection', () => {
@@ -109,5 +108,56 @@ describe('a Will that could not be published refuses the connection', () => {
     refused(willOn('a/b/c/d/e'), ReasonCode.topicNameInvalid);
     refused(willOn('$SYS/a'), ReasonCode.notAuthorized);
     refused(willOn('a', 0, '0123456789x'), ReasonCode.quotaExceeded);
+  });
+
+  it('has no more User Properties than a PUBLISH may have', () => {
+    const will = (count: number): Will => ({
+      ...willOn('a/b', 0, ''),
+      properties: { userProperties: Array.from({ length: count }, (): [string, string] => ['a', 'b']) },
+    });
+    expect(termsOf({ will: will(3) }, { userPropertiesMax: 3 })).toBeDefined();
+    expect(() => termsOf({ will: will(4) }, { userPropertiesMax: 3 })).toThrow(refusalOf(ReasonCode.quotaExceeded));
+  });
+});
+
+describe('the Response Information', () => {
+  const policy = { ...defaultPolicy, responseInformation: 'answers/%c' };
+
+  function informationFor(clientId: string, pattern = policy.responseInformation, asked: 0 | 1 | 'not said' = 1) {
+    const properties = asked === 'not said' ? {} : { requestResponseInformation: asked };
+    const connect = { ...connectPacket(clientId), properties };
+    const around = {
+      limits: { ...defaultLimits, topicBytesMax: 40 },
+      policy: { ...policy, responseInformation: pattern },
+    };
+    return connack(connect, negotiate(connect, defaultLimits, random), false, around).properties?.responseInformation;
+  }
+
+  it('names the Client that asks for it, and goes to no other [MQTT-3.1.2-28]', () => {
+    expect(informationFor('lamp')).toBe('answers/lamp');
+    expect(informationFor('lamp-7.kitchen:A_b@c~d=e')).toBe('answers/lamp-7.kitchen:A_b@c~d=e');
+    expect(informationFor('lamp', 'a/%c/%c')).toBe('a/lamp/lamp');
+    expect(informationFor('lamp', 'everybody')).toBe('everybody');
+    expect(informationFor('lamp', 'answers/%c', 0)).toBeUndefined();
+    expect(informationFor('lamp', 'answers/%c', 'not said')).toBeUndefined();
+  });
+
+  it('is kept from a Client whose identifier would be more than a word in it', () => {
+    for (const clientId of ['+', '#', 'a/b', 'a+', '/', '$SYS', '%c', '$&', 'a b', 'ü', 'a\u0001', 'a\n', '*', '>']) {
+      expect([clientId, informationFor(clientId)]).toEqual([clientId, undefined]);
+      // Where the identifier has no part in it, it does no harm.
+      expect(informationFor(clientId, 'everybody')).toBe('everybody');
+    }
+    expect(informationFor('x'.repeat(33))).toBeUndefined();
+  });
+
+  it('is of an assigned identifier too', () => {
+    const connect = {
+      ...connectPacket('', { cleanStart: true }),
+      properties: { requestResponseInformation: 1 as const },
+    };
+    const terms = negotiate(connect, defaultLimits, random);
+    const answer = connack(connect, terms, false, { limits: defaultLimits, policy });
+    expect(answer.properties?.responseInformation).toBe(`answers/${terms.clientId}`);
   });
 });

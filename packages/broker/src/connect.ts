@@ -10,6 +10,7 @@ import {
   type Will,
 } from '@skein/protocol';
 import type { Limits } from './limits.ts';
+import type { Policy } from './policy.ts';
 import type { Acquire, Random } from './ports.ts';
 import { hasWildcard } from './topic/filter.ts';
 import { exceeds, isReserved, utf8Length } from './topic/name.ts';
@@ -43,13 +44,6 @@ const largestPacket = 268_435_460;
  */
 export function negotiate(connect: Connect, limits: Limits, random: Random): Terms {
   const { properties, protocolVersion } = connect;
-  if (properties?.authenticationMethod !== undefined) {
-    throw new MqttError(
-      ReasonCode.badAuthenticationMethod,
-      'this server offers no enhanced authentication',
-      'MQTT-4.12.0-1',
-    );
-  }
   const clientId = connect.clientId === '' ? assignClientId(connect, random) : connect.clientId;
   if (utf8Length(clientId) > limits.clientIdBytesMax) {
     throw new MqttError(
@@ -87,20 +81,76 @@ export function acquisition(connect: Connect, terms: Terms, by: Pick<Acquire, 'o
   };
 }
 
+/** What CONNACK tells of the server. */
+export interface ConnackSurroundings {
+  readonly limits: Limits;
+  readonly policy: Policy;
+}
+
 /** CONNACK for an accepted CONNECT: what differs from what was asked, and what the server can and cannot do. */
-export function connack(connect: Connect, terms: Terms, sessionPresent: boolean, limits: Limits): Connack {
+export function connack(
+  connect: Connect,
+  terms: Terms,
+  sessionPresent: boolean,
+  { limits, policy }: ConnackSurroundings,
+  authenticationData?: Uint8Array,
+): Connack {
   const properties: ConnackProperties = {
     receiveMaximum: limits.receiveMaximum,
     maximumPacketSize: limits.maximumPacketSize,
     topicAliasMaximum: limits.topicAliasMaximum,
-    sharedSubscriptionAvailable: 0,
   };
   if (terms.isAssigned) properties.assignedClientIdentifier = terms.clientId; // [MQTT-3.2.2-16]
   if (terms.keepAliveSeconds !== connect.keepAliveSeconds) properties.serverKeepAlive = terms.keepAliveSeconds; // [MQTT-3.2.2-21]
   if (terms.sessionExpirySeconds !== sessionExpirySeconds(connect)) {
-    properties.sessionExpiryInterval = terms.sessionExpirySeconds; // [MQTT-3.2.2-9]
+    properties.sessionExpiryInterval = terms.sessionExpirySeconds; // [§3.2.2.3.2]
+  }
+  const method = connect.properties?.authenticationMethod;
+  if (method !== undefined) properties.authenticationMethod = method; // [MQTT-4.12.0-5]
+  if (authenticationData !== undefined) properties.authenticationData = authenticationData;
+  if (connect.properties?.requestResponseInformation === 1) {
+    // [MQTT-3.1.2-28]
+    const information = responseInformation(policy.responseInformation, terms.clientId, limits);
+    if (information !== undefined) properties.responseInformation = information;
   }
   return { type: 'connack', sessionPresent, reasonCode: ReasonCode.success, properties };
+}
+
+/** Why a Client is not let in. */
+export interface Refusal {
+  readonly reasonCode: ReasonCode;
+  /** Told to the Client in words, and to the log. */
+  readonly why: string;
+  /** Another server to use [§4.11]. */
+  readonly serverReference?: string;
+  /** The last word of an Authentication Method. */
+  readonly authenticationData?: Uint8Array | undefined;
+}
+
+/** CONNACK for a CONNECT that is refused. @param method the Authentication Method, if it had one and there is such a one */
+export function refusingConnack(refusal: Refusal, method: string | undefined): Connack {
+  const { reasonCode, why, serverReference, authenticationData } = refusal;
+  const properties: ConnackProperties = { reasonString: why };
+  if (serverReference !== undefined && isRedirection(reasonCode)) properties.serverReference = serverReference;
+  if (method !== undefined) properties.authenticationMethod = method;
+  if (method !== undefined && authenticationData !== undefined) properties.authenticationData = authenticationData;
+  return { type: 'connack', sessionPresent: false, reasonCode, properties };
+}
+
+/** Whether a Reason Code is one of the two that a Server Reference goes with [§4.11]. */
+export function isRedirection(reasonCode: ReasonCode): boolean {
+  return reasonCode === ReasonCode.useAnotherServer || reasonCode === ReasonCode.serverMoved;
+}
+
+/** A Client Identifier out of these can neither widen a filter, nor reach another level or another tree. */
+const plainClientId = /^[A-Za-z0-9._:@~=-]+$/;
+
+/** The Response Information for one Client; undefined if there is none, or none that would be its own alone. */
+function responseInformation(pattern: string | undefined, clientId: string, limits: Limits): string | undefined {
+  if (pattern?.includes('%c') !== true) return pattern;
+  if (!plainClientId.test(clientId)) return undefined;
+  const information = pattern.replaceAll('%c', () => clientId);
+  return exceeds(information, limits) ? undefined : information;
 }
 
 /** A Client Identifier for a Client without one, where its version allows that [MQTT-3.1.3-6, 3.1.1 MQTT-3.1.3-8]. */
@@ -109,7 +159,7 @@ function assignClientId(connect: Connect, random: Random): string {
     throw new MqttError(
       ReasonCode.clientIdentifierNotValid,
       'an empty Client Identifier needs MQTT 3.1.1 with Clean Session 1, or MQTT 5.0',
-      'MQTT-3.1.3-8',
+      '3.1.1 MQTT-3.1.3-8',
     );
   }
   return `skein-${Array.from(random.bytes(10), (byte) => byte.toString(36).padStart(2, '0')).join('')}`;
@@ -131,6 +181,9 @@ function checkWill(will: Will, limits: Limits): void {
   }
   if (will.payload.length > limits.willMaxBytes) {
     throw new MqttError(ReasonCode.quotaExceeded, `the Will Payload exceeds ${limits.willMaxBytes} bytes`);
+  }
+  if ((will.properties?.userProperties?.length ?? 0) > limits.userPropertiesMax) {
+    throw new MqttError(ReasonCode.quotaExceeded, `the Will has more than ${limits.userPropertiesMax} User Properties`);
   }
 }
 

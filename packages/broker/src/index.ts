@@ -9,8 +9,13 @@ export type { DropReason, Fact, Gauges, Observer, StoredGauges, WillOutcome } fr
 export { Counters, dropReasons, willOutcomes } from './observer.ts';
 export type { Accepted, CloseReason, Credentials, Origin, Outlet } from './outlet.ts';
 export { closeReasons } from './outlet.ts';
+export type { Policy, SharedStrategy } from './policy.ts';
+export { defaultPolicy, sharedStrategies } from './policy.ts';
 export type {
   Authentication,
+  AuthenticationExchange,
+  AuthenticationMethod,
+  AuthenticationStep,
   Authenticator,
   Authorizer,
   BrokerPorts,

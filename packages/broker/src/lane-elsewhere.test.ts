@@ -10,8 +10,9 @@ import type { Membership } from './membership.ts';
 import { memoryStore } from './memory/store.ts';
 import type { Message } from './message.ts';
 import type { PeerMessage, Peers } from './peer-ports.ts';
-import { mark, type Store } from './ports.ts';
+import { type MemberRoute, mark, type Store } from './ports.ts';
 import { Router } from './router.ts';
+import { Chooser } from './shared/choose.ts';
 import { Surroundings } from './testing/surroundings.ts';
 
 /** A lane among other nodes that are only a record of what they were given. */
@@ -50,6 +51,7 @@ class Trial {
       knows: (node) => this.known.has(node),
       refresh: async () => this.refresh(),
     };
+    const chooser = new Chooser({ strategy: 'round-robin', node: 'here:1', knows: (node) => this.known.has(node) });
     const distribution = new Distribution({
       routes: this.store.routes,
       drops,
@@ -58,6 +60,7 @@ class Trial {
       refuseWhenFull: false,
       nodeId: 'here:1',
       peers: peers as Peers,
+      chooser,
       sessionOf: () => undefined,
     });
     this.lane = new Lane({
@@ -68,6 +71,8 @@ class Trial {
       drops,
       counters,
       persistence,
+      chooser,
+      queueFull: 'drop-new',
       gatherMs: 0,
       uidPrefix: 'u',
       elsewhere: { peers: peers as Peers, membership: membership as Membership },
@@ -218,6 +223,42 @@ describe('an acknowledgement that waits for another node', () => {
     expect(isFlushed).toBe(false);
     trial.deliveries[0]?.answer(true);
     await flushed;
+  });
+});
+
+describe('a message for a member of a shared group', () => {
+  const sharedFilter = '$share/g/a';
+  const memberAt = (heldBy: string): MemberRoute => ({
+    ...{ topicFilter: sharedFilter, clientId: `at ${heldBy}`, generation: `g-${heldBy}`, isStored: false, heldBy },
+  });
+
+  it('that goes to another one, because its node is gone, is waited for when the lane is flushed', async () => {
+    const trial = await Trial.open();
+    await trial.store.routes.put([memberAt('east:1'), memberAt('west:1')]);
+    const answer = await trial.publish(messageOn('a'));
+    let isFlushed = false;
+    const flushed = trial.lane.flush().then(() => {
+      isFlushed = true;
+    });
+    trial.deliveries[0]?.answer(false);
+    await trial.around.clock.settle();
+    expect([trial.told.length, isFlushed, answer.reasonCode]).toEqual([2, false, undefined]);
+    trial.deliveries[1]?.answer(true);
+    await flushed;
+    expect(answer.reasonCode).toBe(ReasonCode.success);
+  });
+
+  it('that another one has left finds members of a node that is not known yet', async () => {
+    const trial = await Trial.open();
+    await trial.store.routes.put([memberAt('new:1')]);
+    trial.refresh = () => {
+      trial.known.add('new:1');
+    };
+    const again = { sharedFilter, except: 'another' };
+    const rest = { ingress: undefined, uid: undefined, isRefusable: false, finish: () => {}, fenced: () => {} };
+    trial.lane.push({ message: messageOn('a', 'left'), again, ...rest });
+    await trial.around.clock.settle();
+    expect([trial.told, trial.around.dropped]).toEqual([['new:1 deliver left'], {}]);
   });
 });
 

@@ -11,15 +11,29 @@
 // new, every Subscription acknowledged before any of these messages was sent is among them.
 
 import { ReasonCode } from '@skein/protocol';
-import { type Distribution, ElsewhereBatch, type Outcomes } from './distribution.ts';
+import type { Distribution, Outcomes } from './distribution.ts';
 import type { Drops } from './drops.ts';
+import { ElsewhereBatch } from './elsewhere.ts';
+import type { Limits } from './limits.ts';
 import type { Membership } from './membership.ts';
 import type { Message } from './message.ts';
 import type { Counters } from './observer.ts';
 import type { Peers } from './peer-ports.ts';
 import { type Persistence, persist } from './persist.ts';
-import { type Clock, type Enqueue, type Ingress, type RetainedSet, type Store, StoreUnavailable } from './ports.ts';
+import {
+  type Clock,
+  type Enqueue,
+  type Ingress,
+  type PublishOrder,
+  type RetainedSet,
+  type Store,
+  StoreUnavailable,
+} from './ports.ts';
 import type { Match, Router } from './router.ts';
+import type { Chooser } from './shared/choose.ts';
+import type { SharedGroup } from './shared/group.ts';
+import { matchOf, place, placementsOf } from './shared/place.ts';
+import type { Placement, PlacementSurroundings } from './shared/placement.ts';
 
 /** A message on its way, and who is told when it has arrived. */
 export interface Incoming {
@@ -31,10 +45,21 @@ export interface Incoming {
   readonly uid: string | undefined;
   /** Whether its publisher can be told that a queue is full. */
   readonly isRefusable: boolean;
+  /** Where the message stands among those of its publisher, if it is retained. */
+  readonly order?: PublishOrder | undefined;
+  /** Set for a message that is for one shared group alone, because a member that had it will not get it. */
+  readonly again?: SharedAgain;
   /** Called once: the message is stored, or handed over, wherever it belongs; or why it is not. */
   finish(reasonCode: ReasonCode): void;
   /** Called instead: its Session is another connection's, so it is neither published nor answered. */
   fenced(): void;
+}
+
+/** A message of a shared group that is to go to another of its members. */
+export interface SharedAgain {
+  readonly sharedFilter: string;
+  /** The generation of the member that had it. */
+  readonly except: string;
 }
 
 /** What the lane needs of the broker around it. */
@@ -46,6 +71,9 @@ export interface LaneSurroundings {
   readonly drops: Drops;
   readonly counters: Counters;
   readonly persistence: Persistence;
+  /** Chooses members of shared groups. */
+  readonly chooser: Chooser;
+  readonly queueFull: Limits['queueFull'];
   /** How long a small batch that follows another waits for more, in milliseconds. */
   readonly gatherMs: number;
   /** What the uids made here begin with: new with every start of a node. */
@@ -56,6 +84,8 @@ export interface LaneSurroundings {
 
 /** Of a message that no stored Session matches. */
 const nothing: Outcomes = [];
+/** Of a message that no shared group matches. */
+const unshared: readonly Placement[] = [];
 
 /** So many messages are worth a batch of their own. */
 const gatheredEnough = 64;
@@ -68,11 +98,14 @@ interface Prepared {
   readonly matches: readonly (Match | undefined)[];
   readonly enqueues: readonly Enqueue[];
   readonly outcomes: readonly Outcomes[];
+  /** In the order of the batch. */
+  readonly placements: readonly Placement[];
 }
 
 /** Carries messages from publishers to queues and Clients. */
 export class Lane {
   readonly #around: LaneSurroundings;
+  readonly #placing: PlacementSurroundings;
   /** Those who wait for what came before them to have passed. */
   readonly #passing = new Set<() => void>();
   #gathered: Incoming[] = [];
@@ -89,6 +122,8 @@ export class Lane {
 
   constructor(surroundings: LaneSurroundings) {
     this.#around = surroundings;
+    const { chooser, queueFull } = surroundings;
+    this.#placing = { chooser, dropsOld: queueFull === 'drop-old', newUid: () => this.newUid() };
   }
 
   /** A name that no other message of this cluster has. */
@@ -151,8 +186,11 @@ export class Lane {
 
   /** Resolves when nothing is under way. */
   async flush(): Promise<void> {
-    if (this.#busy) await new Promise<void>((resolve) => this.#idle.push(resolve));
-    while (this.#elsewhere.size > 0) await Promise.all(this.#elsewhere);
+    // What another node did not take goes through the lane again, to another member of its group.
+    while (this.#busy || this.#elsewhere.size > 0) {
+      if (this.#busy) await new Promise<void>((resolve) => this.#idle.push(resolve));
+      await Promise.all(this.#elsewhere);
+    }
   }
 
   async #run(): Promise<void> {
@@ -219,7 +257,7 @@ export class Lane {
 
   /** All that is asked of the store before anybody gets anything. */
   async #prepare(batch: readonly Incoming[]): Promise<Prepared> {
-    const { store, router, persistence } = this.#around;
+    const { store, router, persistence, queueFull } = this.#around;
     const fenced = await this.#note(batch);
     await this.#retain(batch, fenced);
     const version = await persist(persistence, 'version', () => store.routes.version());
@@ -234,19 +272,23 @@ export class Lane {
       if (message === undefined || message.qos === 0 || stored === undefined || stored.length === 0) continue;
       enqueues.push({ message, targets: stored, isRefusable, uid });
     }
-    const outcomes =
-      enqueues.length === 0 ? [] : await persist(persistence, 'enqueue', () => store.queues.enqueue(enqueues));
-    return { fenced, matches, enqueues, outcomes };
+    const placements = placementsOf(this.#placing, batch, matches);
+    const refuseWhenFull = queueFull === 'refuse';
+    const outcomes = await place({ store, persistence, refuseWhenFull }, enqueues, placements);
+    return { fenced, matches, enqueues, outcomes, placements };
   }
 
-  #distribute(batch: readonly Incoming[], { fenced, matches, enqueues, outcomes }: Prepared): void {
+  #distribute(batch: readonly Incoming[], { fenced, matches, enqueues, outcomes, placements }: Prepared): void {
     const { distribution } = this.#around;
     const elsewhere = new ElsewhereBatch();
     let isElsewhere = false;
     let at = 0;
+    let placed = 0;
     for (let i = 0; i < batch.length; i++) {
       const incoming = batch[i] as Incoming;
       const match = matches[i];
+      const before = placed;
+      while (placements[placed]?.incoming === incoming) placed++;
       if (this.#ahead?.has(incoming)) continue;
       if (match === undefined) {
         if (fenced?.has(incoming)) incoming.fenced();
@@ -259,8 +301,10 @@ export class Lane {
         continue;
       }
       const isEnqueued = enqueues[at]?.message === message;
-      const reasonCode = distribution.qos12(incoming, message, match, isEnqueued ? outcomes[at++] : nothing);
-      if (reasonCode >= 0x80 || !elsewhere.add(incoming, message, match, reasonCode)) incoming.finish(reasonCode);
+      const shared = placed === before ? unshared : placements.slice(before, placed);
+      const reasonCode = distribution.qos12(incoming, message, match, isEnqueued ? outcomes[at++] : nothing, shared);
+      if (reasonCode >= 0x80 || !elsewhere.add(incoming, message, match, shared, reasonCode))
+        incoming.finish(reasonCode);
       else isElsewhere = true;
     }
     distribution.removeUnwanted();
@@ -269,9 +313,10 @@ export class Lane {
 
   /** What a message matches; undefined if it goes nowhere. */
   #match(incoming: Incoming, fenced: ReadonlySet<Incoming> | undefined): Match | undefined {
-    const { message } = incoming;
+    const { message, again } = incoming;
     if (message === undefined || fenced?.has(incoming)) return undefined;
-    return this.#around.router.match(message.topic);
+    const { router } = this.#around;
+    return again === undefined ? router.match(message.topic) : matchOf(router.groupOf(again.sharedFilter));
   }
 
   /** rule: Marks. A node that is not known may be new, so the register is read after the route; then it is known, or gone. */
@@ -279,20 +324,24 @@ export class Lane {
     const { elsewhere, persistence } = this.#around;
     if (elsewhere === undefined) return;
     const { membership } = elsewhere;
-    if (matches.every((match) => match === undefined || match.nodes.every(({ node }) => membership.knows(node))))
-      return;
+    const knowsHolders = ({ holders }: SharedGroup): boolean => holders.every((node) => membership.knows(node));
+    const isKnown = ({ nodes, groups }: Match): boolean =>
+      nodes.every(({ node }) => membership.knows(node)) && groups.every(knowsHolders);
+    if (matches.every((match) => match === undefined || isKnown(match))) return;
     await persist(persistence, 'members', () => membership.refresh());
   }
 
   #deliver(batch: ElsewhereBatch): void {
     const { elsewhere, persistence, store } = this.#around;
+    const around = { ...this.#around, push: (incoming: Incoming) => this.push(incoming) };
+    batch.passOn(around);
     if (elsewhere === undefined) return;
     const { peers, membership } = elsewhere;
     const missed = async (node: string): Promise<void> => {
       if (membership.knows(node)) await persist(persistence, 'miss', () => store.members.miss(node));
     };
     const sent = batch
-      .send(peers, missed, this.#around)
+      .send(peers, missed, around)
       .catch((error: unknown) => this.#stopped(error))
       .finally(() => this.#elsewhere.delete(sent));
     this.#elsewhere.add(sent);
@@ -327,14 +376,14 @@ export class Lane {
     for (let i = batch.length - 1; i >= 0; i--) {
       const incoming = batch[i] as Incoming;
       const { message } = incoming;
-      if (!message?.retain || fenced?.has(incoming)) continue;
+      if (!message?.retain || incoming.again !== undefined || fenced?.has(incoming)) continue;
       let uid = incoming.uid ?? this.#retainedUids.get(incoming);
       if (uid === undefined && named.has(message.topic)) {
         uid = this.newUid();
         this.#retainedUids.set(incoming, uid);
       }
       if (uid !== undefined) named.add(message.topic);
-      sets.push({ message, uid });
+      sets.push({ message, uid, order: incoming.order });
     }
     if (sets.length === 0) return;
     sets.reverse();

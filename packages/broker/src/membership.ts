@@ -343,6 +343,14 @@ export class Membership {
     const { router, routes } = this.#around;
     const all = router.routesTo(node);
     for (let at = 0; at < all.length; at += routesMax) await routes.removeIf(all.slice(at, at + routesMax));
+    // Stored members of shared groups are away now, volatile ones are gone.
+    const members = router.membersAt(node);
+    for (let at = 0; at < members.length; at += routesMax) {
+      const some = members.slice(at, at + routesMax);
+      const [stored, volatile] = [some.filter(({ isStored }) => isStored), some.filter(({ isStored }) => !isStored)];
+      if (stored.length > 0) await routes.awayIf(stored);
+      if (volatile.length > 0) await routes.removeIf(volatile);
+    }
   }
 
   /** What a node put while it was already being buried leads nowhere. */

@@ -19,6 +19,8 @@ export const dropReasons = [
   'store_refused',
   'peer_slow',
   'peer_unreachable',
+  'group_offline',
+  'member_gone',
 ] as const;
 
 /** Why a message was dropped; each is a label of a counter. */

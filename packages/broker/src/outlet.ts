@@ -17,6 +17,7 @@ export const closeReasons = [
   'packet_too_large',
   'store_unavailable',
   'messages_missed',
+  'authentication_failed',
   'fenced',
   'administrative',
   'server_shutting_down',

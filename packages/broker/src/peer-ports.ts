@@ -72,6 +72,15 @@ export interface PeerMessage {
   readonly message: Message;
   /** Names it if it must not arrive twice, as an enqueue does. */
   readonly uid: string | undefined;
+  /** For one member of a shared group and nobody else. */
+  readonly member?: SharedAddress;
+}
+
+/** The member of a shared group that a message is for. */
+export interface SharedAddress {
+  /** As its Clients spell it. */
+  readonly sharedFilter: string;
+  readonly generation: string;
 }
 
 /** What was stored for a Session whose owner is another node. */

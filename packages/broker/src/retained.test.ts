@@ -1,41 +1,10 @@
-import { type Packet, ReasonCode, type SubscriptionRequest } from '@skein/protocol';
+import { type Packet, ReasonCode } from '@skein/protocol';
 import { describe, expect, it } from 'vitest';
 import { messageOn } from './contract/samples.ts';
-import type { Message } from './message.ts';
-import { BrokerTrial, connectPacket, type TestConnection } from './testing/broker-trial.ts';
+import { BrokerTrial, connectPacket, publishPacket } from './testing/broker-trial.ts';
+import { acknowledgeAll, keep, many, subscribe } from './testing/retained-trial.ts';
 
 const packetId = 1;
-
-/** Retained messages `many/0`, `many/1` and so on. */
-function many(count: number, fields: Partial<Message> = {}): Message[] {
-  return Array.from({ length: count }, (_, i) => messageOn(`many/${i}`, `${i}`, { retain: true, ...fields }));
-}
-
-/** Messages that the store has retained, as if they had been published. */
-async function keep({ behind }: BrokerTrial, messages: readonly Message[]): Promise<void> {
-  await behind.retained.set(messages.map((message) => ({ message, uid: undefined })));
-}
-
-function subscribe(topicFilter: string, options: Partial<SubscriptionRequest> = {}): Packet {
-  const request = { topicFilter, qos: 1, noLocal: false, retainAsPublished: false, retainHandling: 0 } as const;
-  return { type: 'subscribe', packetId, subscriptions: [{ ...request, ...options }], properties: undefined };
-}
-
-/** Acknowledges what comes until nothing more does. @returns the topics, in order */
-async function acknowledgeAll(connection: TestConnection, first: readonly string[]): Promise<string[]> {
-  const topics: string[] = [];
-  let said = first;
-  while (said.length > 0) {
-    const published = said.map((line) => /^publish (\S+)=\S+ q1 #(\d+)/.exec(line)).filter((each) => each !== null);
-    topics.push(...published.map(([, topic]) => topic as string));
-    said = await connection.send(
-      ...published.map(
-        ([, , id]): Packet => ({ type: 'puback', packetId: Number(id), reasonCode: 0, properties: undefined }),
-      ),
-    );
-  }
-  return topics;
-}
 
 describe('[MQTT-3.3.1-9] retained messages for a new Subscription', () => {
   it('come after SUBACK, with Retain, at the lower QoS, with the Subscription Identifier [MQTT-3.3.1-8]', async () => {
@@ -79,7 +48,7 @@ describe('[MQTT-3.3.1-9] retained messages for a new Subscription', () => {
   it('are promised to a stored Session: it may leave and come back for them', async () => {
     const trial = await BrokerTrial.start({ queueMaxMessages: 3 });
     await keep(trial, many(200));
-    const pages = trial.holdCalls('retained.match');
+    const pages = trial.holdCalls('retained.page');
     const first = await trial.connect('lamp');
     expect(await first.send(subscribe('many/+'))).toEqual(['suback #1 0x01']);
     await first.lose();
@@ -138,17 +107,56 @@ describe('[MQTT-3.3.1-9] retained messages for a new Subscription', () => {
     }
   });
 
-  it('that the store did not give up whole end the connection, so that the Client asks again', async () => {
+  it('are not taken back by another SUBSCRIBE of the same filter at Retain Handling 1', async () => {
+    for (const sessionExpirySeconds of [0, 3600]) {
+      const trial = await BrokerTrial.start();
+      await keep(trial, many(700));
+      const lamp = await trial.connect('lamp', { sessionExpirySeconds, receiveMaximum: 20 });
+      const said = await lamp.send(subscribe('many/+'));
+      const again = await lamp.send(subscribe('many/+', { retainHandling: 1 }));
+      expect(await acknowledgeAll(lamp, [...said, ...again])).toHaveLength(700);
+    }
+  });
+
+  it('are left out where a newer one went to the Client past its queue, while the page was on its way', async () => {
+    const trial = await BrokerTrial.start();
+    await keep(trial, [messageOn('a', 'old', { retain: true }), messageOn('b', 'kept', { retain: true })]);
+    const lamp = await trial.connect('lamp');
+    const pages = trial.holdCalls('retained.page');
+    await lamp.send(subscribe('#'));
+    for (const page of pages) page.do();
+    const door = await trial.connect('door');
+    await door.send(publishPacket('a', 'new', 0, 0, false, true));
+    expect(lamp.outlet.said()).toEqual(['publish a=new q0']);
+    trial.meet = (call) => call.answer();
+    for (const page of pages) page.answer();
+    expect(await lamp.send()).toEqual(['publish b=kept q1 #1 retain']);
+  });
+
+  it('are read anew where so many have been replaced meanwhile that nobody could say which', async () => {
     const trial = await BrokerTrial.start();
     await keep(trial, many(200, { qos: 0 }));
     const lamp = await trial.connect('lamp');
-    let pages = 0;
-    trial.meet = (call) => (call.name === 'retained.match' && ++pages === 2 ? call.fail() : call.answer());
-    const said: string[] = [];
-    for (let more = await lamp.send(subscribe('many/+')); more.length > 0; more = await lamp.send()) said.push(...more);
-    expect(said.at(-1)).toBe('disconnect 0x88');
-    expect(lamp.outlet.closedFor).toBe('store_unavailable');
-    expect(said.length).toBeLessThan(200);
+    await lamp.subscribe('news/+', 0);
+    lamp.outlet.congested = true;
+    await lamp.send(subscribe('many/+'));
+    const door = await trial.connect('door');
+    const packets = Array.from({ length: 5000 }, (_, i) => publishPacket(`news/${i}`, 'x', 0, 0, false, true));
+    await door.send(...packets, publishPacket('many/7', 'new', 0, 0, false, true));
+    lamp.outlet.congested = false;
+    lamp.client.drained();
+    const said = await lamp.send();
+    expect(said).toHaveLength(200);
+    expect(said.filter((line) => line.startsWith('publish many/7='))).toEqual(['publish many/7=new q0 retain']);
+  });
+
+  it('do not come by a Shared Subscription [§4.8.2]', async () => {
+    const trial = await BrokerTrial.start();
+    await keep(trial, many(3));
+    for (const sessionExpirySeconds of [0, 3600]) {
+      const lamp = await trial.connect('lamp', { sessionExpirySeconds, cleanStart: true });
+      expect(await lamp.send(subscribe('$share/group/many/+'))).toEqual(['suback #1 0x01']);
+    }
   });
 });
 

@@ -1,24 +1,27 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { subscriptionTo } from './contract/samples.ts';
-import type { RouteChange, SessionRoute, StoredSubscription } from './ports.ts';
+import type { NodeRoute, RouteChange, SessionRoute, StoredSubscription } from './ports.ts';
 import { type LocalTarget, type Match, Router } from './router.ts';
 import type { Session } from './session/session.ts';
 import type { Subscription } from './session/subscription.ts';
+import { isShared } from './topic/filter.ts';
 
 /** All that the router asks of a Session. */
 function sessionOf(clientId: string, stored: boolean): Session {
-  return { clientId, stored } as Session;
+  return { clientId, stored, claim: { clientId, generation: `${clientId}-1`, epoch: 1 } } as Session;
 }
 
 type SessionChange = SessionRoute & RouteChange;
+type NodeChange = NodeRoute & RouteChange;
 
 function put(topicFilter: string, clientId: string, version: number, generation = `${clientId}-1`): SessionChange {
-  return { topicFilter, clientId, generation, version, present: true };
+  const route = { topicFilter, clientId, generation, version, present: true };
+  return isShared(topicFilter) ? { ...route, isStored: true, heldBy: 'there' } : route;
 }
 
 /** A Match without object identity, in a fixed order. */
-function plain({ any, volatile, stored }: Match): unknown {
+function plain({ any, volatile, stored, nodes, groups }: Match): unknown {
   const local = ({ session, own, ...target }: LocalTarget): object => ({
     clientId: session.clientId,
     ...target,
@@ -34,6 +37,13 @@ function plain({ any, volatile, stored }: Match): unknown {
         ...target,
         topicFilters: topicFilters.toSorted(),
         routes: routes.toSorted(byName),
+      }))
+      .sort(byName),
+    nodes: nodes.toSorted(byName),
+    groups: groups
+      .map(({ sharedFilter, members }) => ({
+        sharedFilter,
+        members: members.map(({ session, ...member }) => ({ ...member, isHere: session !== undefined })),
       }))
       .sort(byName),
   };
@@ -122,9 +132,13 @@ describe('the kept matches', () => {
     expect(router.match('a')).toBe(first);
 
     router.subscribe(wild, undefined);
+    expect(router.match('a')).toBe(first);
+    const all = { ...subscriptionTo('#'), session };
+    router.subscribe(all, undefined);
     const second = router.match('a');
     expect(second).not.toBe(first);
-    router.unsubscribe(wild);
+    expect(router.match('a')).toBe(second);
+    router.unsubscribe(all);
     expect(router.match('a')).not.toBe(second);
 
     router.unsubscribe(a);
@@ -136,7 +150,15 @@ describe('the kept matches', () => {
   });
 
   it('are those of a router made anew, whatever came and went', () => {
-    const filter = fc.constantFrom('a', 'a/b', 'b', '+', 'a/+', '+/b', '#', 'a/#', '$s/#', '$s/a', '/');
+    const plainFilters = ['a', 'a/b', 'b', '+', 'a/+', '+/b', '#', 'a/#', '$s/#', '$s/a', '/'];
+    const filter = fc.constantFrom(
+      ...plainFilters,
+      '$share/g/a',
+      '$share/g/+',
+      '$share/h/+',
+      '$queue/#',
+      '$queue/$s/a',
+    );
     const topic = fc.constantFrom('a', 'a/b', 'b', 'b/b', '/', '$s', '$s/a', 'unknown');
     const client = fc.constantFrom('c0', 'c1', 'c2');
     const options = fc.record({
@@ -150,6 +172,13 @@ describe('the kept matches', () => {
       fc.record({ does: fc.constant('unsubscribe' as const), client, filter, topic }),
       fc.record({ does: fc.constant('put' as const), client, filter, topic }),
       fc.record({ does: fc.constant('remove' as const), client, filter, topic }),
+      fc.record({
+        does: fc.constant('node' as const),
+        client: fc.constantFrom('n0', 'n1'),
+        filter: fc.constantFrom(...plainFilters),
+        marks: fc.constantFrom(0, 1, 2, 3),
+        topic,
+      }),
       fc.record({ does: fc.constant('match' as const), topic }),
     );
     const sessions = new Map([
@@ -162,6 +191,7 @@ describe('the kept matches', () => {
         const router = new Router('here');
         const subscriptions = new Map<string, Subscription>();
         const routes = new Map<string, SessionChange>();
+        const nodes = new Map<string, NodeChange>();
         let version = 0;
         for (const each of steps) {
           const key = each.does === 'match' ? '' : `${each.client} ${each.filter}`;
@@ -180,10 +210,16 @@ describe('the kept matches', () => {
             routes.set(key, change);
           } else if (each.does === 'remove' && routes.delete(key)) {
             router.apply([{ ...put(each.filter, each.client, ++version), present: false }]);
+          } else if (each.does === 'node') {
+            const { filter: topicFilter, client: node, marks } = each;
+            const change = { topicFilter, node, marks, version: ++version, present: marks > 0 };
+            router.apply([change]);
+            if (change.present) nodes.set(key, change);
+            else nodes.delete(key);
           }
           const fresh = new Router('here');
           for (const subscription of subscriptions.values()) fresh.subscribe(subscription, undefined);
-          fresh.apply([...routes.values()]);
+          fresh.apply([...routes.values(), ...nodes.values()]);
           expect(plain(router.match(each.topic))).toEqual(plain(fresh.match(each.topic)));
           expect(router.subscriptions).toBe(subscriptions.size);
           for (const route of routes.values()) {

@@ -1,19 +1,24 @@
 // Where a message goes: the Clients connected here, the stored Sessions wherever they are, and other nodes.
 //
 // All stand in one tree of filters. What a topic matches is worked out once and kept, already merged to one copy for
-// each Client, because topics repeat and Subscriptions rarely change. A changed filter without wildcard makes only
-// its own topic stale; one with a wildcard may make any topic stale, and what was kept is dropped, lest it keep Sessions
-// alive that are gone. What is kept is bounded by what it takes: topics, and the targets that they have.
+// each Client, because topics repeat and Subscriptions rarely change. A changed filter without wildcard makes only its
+// own topic stale. One with a wildcard may make any topic stale: what was kept is good if no filter that has changed
+// since matches it, which is seen when it is asked for, while the changes are few (match-cache.ts).
 //
 // rule: One path per session. QoS 0 goes to every connected Client (`any`) and is never stored. QoS 1 and 2 go to the
 // Clients whose Session lives in a node's memory (`volatile`), and to stored Sessions (`stored`) through their queues.
 // What Clients of another node want of either kind, that node's routes say by their marks.
+//
+// A Shared Subscription stands in the tree as its group, once, under the filter that is shared. Members come and go
+// within the group: only with the first and the last of them what is kept grows stale.
 
 import type { QoS } from '@skein/protocol';
-import type { EnqueueTarget, NodeRoute, RouteChange, SessionRoute } from './ports.ts';
+import type { EnqueueTarget, MemberRoute, NodeRoute, RouteChange, SessionRoute } from './ports.ts';
 import type { Session } from './session/session.ts';
 import type { Subscription } from './session/subscription.ts';
-import { hasWildcard } from './topic/filter.ts';
+import { SharedGroup } from './shared/group.ts';
+import { isShared, sharedPart } from './topic/filter.ts';
+import { MatchCache } from './topic/match-cache.ts';
 import { SubscriptionTree } from './topic/subscription-tree.ts';
 
 /** What one connected Client gets of a topic: all its Subscriptions that match, merged into one copy [MQTT-3.3.4-2]. */
@@ -34,6 +39,8 @@ export interface Match {
   readonly volatile: readonly LocalTarget[];
   readonly stored: readonly StoredTarget[];
   readonly nodes: readonly NodeTarget[];
+  /** Shared Subscriptions: one member of each gets it. They change as their members do. */
+  readonly groups: readonly SharedGroup[];
 }
 
 /** A stored Session, by the routes that matched. */
@@ -58,7 +65,12 @@ export interface VersionedNodeRoute extends NodeRoute {
   readonly version: number;
 }
 
-type VersionedRoute = VersionedSessionRoute | VersionedNodeRoute;
+/** A member's route, and the version under which this node last saw it put. */
+export interface VersionedMemberRoute extends MemberRoute {
+  readonly version: number;
+}
+
+type VersionedRoute = VersionedSessionRoute | VersionedMemberRoute | VersionedNodeRoute;
 
 /** Hears of the filters that Clients connected here have. */
 export interface Interest {
@@ -68,19 +80,15 @@ export interface Interest {
   went(topicFilter: string, isVolatile: boolean): void;
 }
 
-/** Topics whose match is kept, and targets in all of them; about 100 bytes each. */
-const cachedTopicsMax = 65_536;
-const cachedTargetsMax = 500_000;
-
 /** Answers what a topic matches. */
 export class Router {
-  readonly #tree = new SubscriptionTree<Subscription | VersionedRoute>();
+  readonly #tree = new SubscriptionTree<Subscription | VersionedRoute | SharedGroup>();
   readonly #node: string;
   readonly #routes = new Map<string, VersionedRoute>();
   /** How many routes lead to each node, this one too. */
   readonly #routesTo = new Map<string, number>();
-  #cache = new Map<string, Match>();
-  #cachedTargets = 0;
+  readonly #groups = new Map<string, SharedGroup>();
+  readonly #cache = new MatchCache<Match>();
   #routesVersion = 0;
   #waiting: { readonly version: number; readonly resolve: () => void }[] = [];
 
@@ -92,6 +100,9 @@ export class Router {
 
   /** Called when this node's own route for a filter is told, with the marks it bears from now on. */
   onOwnRoute: (topicFilter: string, marks: number) => void = () => {};
+
+  /** Called when a member that is connected here is told to be elsewhere, or nowhere. */
+  onMisplaced: (sharedFilter: string, session: Session) => void = () => {};
 
   /** @param node this node, as routes name it */
   constructor(node: string) {
@@ -108,40 +119,62 @@ export class Router {
     return this.#routes.size;
   }
 
+  /** The group that shares a filter, as its Clients spell it; undefined if nobody does. */
+  groupOf(sharedFilter: string): SharedGroup | undefined {
+    return this.#groups.get(sharedFilter);
+  }
+
+  /** Routes of members that were last known to be at a node. */
+  membersAt(node: string): VersionedMemberRoute[] {
+    const found: VersionedMemberRoute[] = [];
+    for (const group of this.#groups.values()) {
+      for (const { route } of group.members) if (route?.heldBy === node) found.push(route);
+    }
+    return found;
+  }
+
   /** What a topic matches now. */
   match(topic: string): Match {
     const cached = this.#cache.get(topic);
     if (cached !== undefined) return cached;
     const match = this.#matchAnew(topic);
-    // Forgetting everything now and then is cheaper than remembering what was used when.
-    if (this.#cache.size >= cachedTopicsMax || this.#cachedTargets > cachedTargetsMax) this.#forget();
-    this.#cachedTargets += match.any.length + match.stored.length + match.nodes.length;
-    this.#cache.set(topic, match);
+    this.#cache.set(topic, match, match.any.length + match.stored.length + match.nodes.length + match.groups.length);
     return match;
   }
 
   /** Puts a Subscription of a connected Client in place of an earlier one with the same filter. */
   subscribe(subscription: Subscription, replaced: Subscription | undefined): void {
+    if (isShared(subscription.topicFilter)) {
+      if (replaced === undefined) this.subscriptions++;
+      this.#changeGroup(subscription.topicFilter, (group) => group.local(subscription, true));
+      return;
+    }
     if (replaced !== undefined) this.unsubscribe(replaced);
     if (this.#tree.add(subscription.topicFilter, subscription)) {
       this.subscriptions++;
       this.interest?.came(subscription.topicFilter, !subscription.session.stored);
     }
-    this.#stale(subscription.topicFilter);
+    this.#cache.changed(subscription.topicFilter);
   }
 
   unsubscribe(subscription: Subscription): void {
+    if (isShared(subscription.topicFilter)) {
+      this.subscriptions--;
+      this.#changeGroup(subscription.topicFilter, (group) => group.local(subscription, false));
+      return;
+    }
     if (this.#tree.remove(subscription.topicFilter, subscription)) {
       this.subscriptions--;
       this.interest?.went(subscription.topicFilter, !subscription.session.stored);
     }
-    this.#stale(subscription.topicFilter);
+    this.#cache.changed(subscription.topicFilter);
   }
 
   /** Takes over changes of the table of routes. @param version how new this copy is with them */
   apply(changes: readonly RouteChange[], version: number = changes.at(-1)?.version ?? 0): void {
     for (const change of changes) {
       if ('node' in change) this.#applyNode(change);
+      else if (isShared(change.topicFilter)) this.#applyMember(change as MemberRoute & Versioned);
       else this.#applySession(change);
     }
     this.#routesVersion = Math.max(this.#routesVersion, version);
@@ -179,18 +212,58 @@ export class Router {
   #applySession({ topicFilter, clientId, generation, present, version }: SessionRoute & Versioned): void {
     const route = present ? { topicFilter, clientId, generation, version } : undefined;
     this.#replace(keyOf(topicFilter, generation), topicFilter, route, true);
-    this.#stale(topicFilter);
+    this.#cache.changed(topicFilter);
   }
 
   #applyNode({ topicFilter, node, marks, present, version }: NodeRoute & Versioned): void {
     const isOwn = node === this.#node; // what this node's Clients want, they say by their Subscriptions
     const route = present ? { topicFilter, node, marks, version } : undefined;
     const before = this.#replace(keyOf(topicFilter, `@${node}`), topicFilter, route, !isOwn);
-    const count = (this.#routesTo.get(node) ?? 0) + (present ? 1 : 0) - (before === undefined ? 0 : 1);
+    this.#countTo(node, (present ? 1 : 0) - (before === undefined ? 0 : 1));
+    if (isOwn) this.onOwnRoute(topicFilter, present ? marks : 0);
+    else this.#cache.changed(topicFilter);
+  }
+
+  #applyMember({
+    topicFilter,
+    clientId,
+    generation,
+    isStored,
+    heldBy,
+    present,
+    version,
+  }: MemberRoute & Versioned): void {
+    const route = present ? { topicFilter, clientId, generation, isStored, heldBy, version } : undefined;
+    const before = this.#replace(keyOf(topicFilter, generation), topicFilter, route, false);
+    if (before !== undefined && 'heldBy' in before && before.heldBy !== '') this.#countTo(before.heldBy, -1);
+    if (present && heldBy !== '') this.#countTo(heldBy, 1);
+    this.#changeGroup(topicFilter, (group) => group.told(generation, route));
+    const session = this.#groups.get(topicFilter)?.member(generation)?.session;
+    if (session !== undefined && route?.heldBy !== this.#node) this.onMisplaced(topicFilter, session);
+  }
+
+  #countTo(node: string, change: number): void {
+    const count = (this.#routesTo.get(node) ?? 0) + change;
     if (count > 0) this.#routesTo.set(node, count);
     else this.#routesTo.delete(node);
-    if (isOwn) this.onOwnRoute(topicFilter, present ? marks : 0);
-    else this.#stale(topicFilter);
+  }
+
+  /** A group comes with its first member and goes with its last. */
+  #changeGroup(sharedFilter: string, change: (group: SharedGroup) => void): void {
+    const topicFilter = sharedPart(sharedFilter);
+    if (topicFilter === undefined) return; // nobody can have subscribed to it
+    const before = this.#groups.get(sharedFilter);
+    const group = before ?? new SharedGroup(sharedFilter, this.#node);
+    change(group);
+    if (group.isEmpty === (before === undefined)) return;
+    if (group.isEmpty) {
+      this.#groups.delete(sharedFilter);
+      this.#tree.remove(topicFilter, group);
+    } else {
+      this.#groups.set(sharedFilter, group);
+      this.#tree.add(topicFilter, group);
+    }
+    this.#cache.changed(topicFilter);
   }
 
   #replace(
@@ -210,41 +283,38 @@ export class Router {
     return before;
   }
 
-  #stale(topicFilter: string): void {
-    if (!hasWildcard(topicFilter)) this.#cache.delete(topicFilter);
-    else if (this.#cache.size > 0) this.#forget();
-  }
-
-  #forget(): void {
-    this.#cache = new Map();
-    this.#cachedTargets = 0;
-  }
-
   #matchAnew(topic: string): Match {
-    const local = new Map<Session, Subscription[]>();
-    const stored = new Map<string, VersionedSessionRoute[]>();
+    const subscriptions: Subscription[] = [];
+    const routes: VersionedSessionRoute[] = [];
+    const groups: SharedGroup[] = [];
     let nodes: Map<string, number> | undefined;
     this.#tree.match(topic, (entry) => {
-      if ('session' in entry) gather(local, entry.session, entry);
-      else if ('generation' in entry) gather(stored, entry.generation, entry);
+      if ('session' in entry) subscriptions.push(entry);
+      else if ('generation' in entry) routes.push(entry);
+      else if ('sharedFilter' in entry) groups.push(entry);
       else {
         nodes ??= new Map();
         nodes.set(entry.node, (nodes.get(entry.node) ?? 0) | entry.marks);
       }
     });
-    const any = Array.from(local.values(), merge);
+    const any = grouped(subscriptions, ({ session }) => session).map(merge);
     return {
       any,
-      volatile: any.filter(({ session }) => !session.stored),
-      stored: Array.from(stored.values(), (routes) => ({
-        clientId: (routes[0] as VersionedSessionRoute).clientId,
-        generation: (routes[0] as VersionedSessionRoute).generation,
-        topicFilters: routes.map(({ topicFilter }) => topicFilter),
-        routes,
-      })),
+      volatile: any.every(isVolatile) ? any : any.filter(isVolatile),
+      stored: grouped(routes, ({ generation }) => generation).map(storedTarget),
       nodes: nodes === undefined ? none : Array.from(nodes, ([node, marks]) => ({ node, marks })),
+      groups,
     };
   }
+}
+
+function isVolatile({ session }: LocalTarget): boolean {
+  return !session.stored;
+}
+
+function storedTarget(routes: readonly VersionedSessionRoute[]): StoredTarget {
+  const { clientId, generation } = routes[0] as VersionedSessionRoute;
+  return { clientId, generation, topicFilters: routes.map(({ topicFilter }) => topicFilter), routes };
 }
 
 interface Versioned {
@@ -257,9 +327,12 @@ const none: readonly NodeTarget[] = [];
 /** Merges the Subscriptions of one Client; with No Local among them, also what is left for its own messages. */
 function merge(subscriptions: readonly Subscription[]): LocalTarget {
   const merged = mergeAll(subscriptions);
+  if (!subscriptions.some(({ noLocal }) => noLocal)) {
+    merged.own = merged;
+    return merged;
+  }
   const foreign = subscriptions.filter(({ noLocal }) => !noLocal);
-  if (foreign.length === subscriptions.length) merged.own = merged;
-  else if (foreign.length > 0) merged.own = mergeAll(foreign); // [MQTT-3.8.3-3]
+  if (foreign.length > 0) merged.own = mergeAll(foreign); // [MQTT-3.8.3-3]
   return merged;
 }
 
@@ -281,10 +354,18 @@ function mergeAll(subscriptions: readonly Subscription[]): Writable<LocalTarget>
 
 type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
 
-function gather<Key, Value>(groups: Map<Key, Value[]>, key: Key, value: Value): void {
-  const group = groups.get(key);
-  if (group === undefined) groups.set(key, [value]);
-  else group.push(value);
+/** Those of one key together, in the order of their first. */
+function grouped<Key, Value>(values: readonly Value[], keyOf: (value: Value) => Key): (readonly Value[])[] {
+  if (values.length === 0) return [];
+  if (values.length === 1) return [values];
+  const groups = new Map<Key, Value[]>();
+  for (const value of values) {
+    const key = keyOf(value);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [value]);
+    else group.push(value);
+  }
+  return [...groups.values()];
 }
 
 /** U+0000 cannot stand in a filter [MQTT-1.5.4-2]; a generation begins with no `@`. */

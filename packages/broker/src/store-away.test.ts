@@ -49,6 +49,16 @@ describe('a store that is away', () => {
     expect(lamp.outlet.closedFor).toBeUndefined();
   });
 
+  it('closes a Client before 5.0 on UNSUBSCRIBE: its UNSUBACK could not say that messages go on coming [MQTT-3.10.4-2]', async () => {
+    const trial = await BrokerTrial.start();
+    const lamp = await trial.connect('lamp', { protocolVersion: 4, cleanStart: false });
+    await lamp.subscribe('a');
+    trial.meet = (call) => call.fail();
+    await lamp.send({ type: 'unsubscribe', packetId: 2, topicFilters: ['a'], properties: undefined });
+    expect(lamp.outlet.closedFor).toBe('store_unavailable');
+    expect(lamp.outlet.said()).not.toContain('unsuback #2');
+  });
+
   it('withholds acknowledgements of QoS 1 and 2 and nothing else', async () => {
     const trial = await BrokerTrial.start();
     const lamp = await trial.connect('lamp');

@@ -2,19 +2,21 @@
 //
 // The Session first, then the route under a new version, then SUBACK: from then on every node that reads the routes'
 // version finds the Subscription. Retained messages follow. To unsubscribe, the Session first, then the route, if
-// nobody has put it anew.
+// nobody has put it anew. Of a Shared Subscription the route tells where the member is, and retained messages do not
+// follow.
 
 import { MqttError, ReasonCode, type Suback, type Subscribe, type Unsuback, type Unsubscribe } from '@skein/protocol';
 import type { Lane } from './lane.ts';
 import type { Limits } from './limits.ts';
 import type { Marks } from './marks.ts';
 import type { Persistence } from './persist.ts';
-import { type Authorizer, type Fenced, type Store, StoreUnavailable } from './ports.ts';
+import { type Authorizer, type Feed, type Fenced, type Route, type Store, StoreUnavailable } from './ports.ts';
 import { RetainedFeed } from './retained.ts';
 import type { Router } from './router.ts';
 import type { Session } from './session/session.ts';
 import type { Subscription } from './session/subscription.ts';
-import { isShared, refuseFilter } from './topic/filter.ts';
+import type { Attendance } from './shared/attendance.ts';
+import { isShared, refuseFilter, sharedPart } from './topic/filter.ts';
 
 /** What serving SUBSCRIBE takes. */
 export interface SubscribeSurroundings {
@@ -26,6 +28,8 @@ export interface SubscribeSurroundings {
   readonly persistence: Persistence;
   /** What other nodes are told; undefined for a node that is alone. */
   readonly marks: Marks | undefined;
+  /** What they are told of members of shared groups. */
+  readonly attendance: Attendance;
   /** The Session of a Client connected here. */
   sessionOf(clientId: string): Session | undefined;
 }
@@ -40,6 +44,10 @@ export interface RequestsOf {
   readonly hold: (wanted: boolean) => void;
   /** Called when another connection owns the Session. */
   readonly fenced: () => void;
+  /** Whether UNSUBACK can say that it failed: in 5.0. */
+  readonly hasUnsubackCodes: boolean;
+  /** Called when the store did not answer, and no packet could say so. */
+  readonly unavailable: () => void;
   /** Called when serving, or feeding retained messages, failed. */
   readonly failed: (error: unknown) => void;
 }
@@ -56,7 +64,12 @@ export class Requests {
 
   constructor(of: RequestsOf) {
     this.#of = of;
-    this.#feed = new RetainedFeed(of.around, of.failed);
+    this.#feed = new RetainedFeed(of);
+  }
+
+  /** Goes on with the retained messages that earlier connections of the Session have not had. */
+  resume(feeds: readonly Feed[]): void {
+    this.#feed.resume(feeds);
   }
 
   /** @throws MqttError if the whole packet is in error */
@@ -88,13 +101,21 @@ export class Requests {
     const { granted, reasonCodes } = this.#decide(packet);
     const isNew = await put(around, session, granted);
     if (isNew === 'fenced') return 'fenced';
-    if (session.closed) return undefined;
-    if (isNew === 'unavailable') {
-      const codes = reasonCodes.map((code) => (code < 0x80 ? ReasonCode.unspecifiedError : code));
-      send({ type: 'suback', packetId, reasonCodes: codes, properties: { reasonString: 'the store is away' } });
+    if (session.closed) {
+      around.attendance.missed(session, topicFiltersOf(granted));
       return undefined;
     }
-    for (const subscription of granted) around.router.subscribe(subscription, session.subscribe(subscription));
+    if (isNew === 'unavailable') {
+      const codes = reasonCodes.map((code) => (code < 0x80 ? ReasonCode.unspecifiedError : code));
+      send({ type: 'suback', packetId, reasonCodes: codes, properties: undefined });
+      return undefined;
+    }
+    const added = new Set<string>();
+    for (const subscription of granted) {
+      const replaced = session.subscribe(subscription);
+      if (replaced === undefined) added.add(subscription.topicFilter);
+      around.router.subscribe(subscription, replaced);
+    }
     send({ type: 'suback', packetId, reasonCodes, properties: undefined });
     const fed = new Set<string>();
     for (const [i, { retainHandling, topicFilter }] of granted.entries()) {
@@ -102,7 +123,9 @@ export class Requests {
       const subscription = session.subscriptions.get(topicFilter);
       if (subscription === undefined || fed.has(topicFilter)) continue;
       // [MQTT-3.3.1-9, MQTT-3.3.1-10, MQTT-3.3.1-11]
-      if (retainHandling === 2 || (retainHandling === 1 && !isNew[i])) continue;
+      // The store may have it already from a SUBSCRIBE that failed half way; to the Client it is new all the same.
+      if (retainHandling === 2 || (retainHandling === 1 && !isNew[i] && !added.has(topicFilter))) continue;
+      if (isShared(topicFilter)) continue; // [§4.8.2]: no retained messages
       fed.add(topicFilter);
       this.#feed.add(subscription);
     }
@@ -113,26 +136,38 @@ export class Requests {
   #decide(packet: Subscribe): { granted: Subscription[]; reasonCodes: ReasonCode[] } {
     const { session } = this.#of;
     const subscriptionIdentifier = packet.properties?.subscriptionIdentifier;
-    const filters = new Set(session.subscriptions.keys());
+    const added = new Set<string>();
     const granted: Subscription[] = [];
     const reasonCodes = packet.subscriptions.map((request, i): ReasonCode => {
-      const refusal = i < filtersMax ? this.#refuse(request.topicFilter, filters) : ReasonCode.quotaExceeded;
+      const { topicFilter, qos, noLocal, retainAsPublished, retainHandling } = request;
+      const refusal = i < filtersMax ? this.#refuse(topicFilter, added) : ReasonCode.quotaExceeded;
       if (refusal !== undefined) return refusal;
-      filters.add(request.topicFilter);
-      granted.push({ ...request, subscriptionIdentifier, session });
-      return request.qos;
+      if (!session.subscriptions.has(topicFilter)) added.add(topicFilter);
+      // All of one shape, and none larger than it has to be: there may be millions.
+      granted.push({
+        topicFilter,
+        qos,
+        noLocal,
+        retainAsPublished,
+        retainHandling,
+        subscriptionIdentifier,
+        session,
+      });
+      return qos;
     });
     return { granted, reasonCodes };
   }
 
-  #refuse(topicFilter: string, filters: ReadonlySet<string>): ReasonCode | undefined {
+  /** @param added filters that are new with this packet */
+  #refuse(topicFilter: string, added: ReadonlySet<string>): ReasonCode | undefined {
     const { around, session, username } = this.#of;
     const { limits, authorizer } = around;
     const refusal = refuseFilter(topicFilter, limits);
     if (refusal !== undefined) return refusal;
-    if (!authorizer.maySubscribe(session.clientId, username, topicFilter)) return ReasonCode.notAuthorized;
-    if (!filters.has(topicFilter) && filters.size >= limits.subscriptionsMax) return ReasonCode.quotaExceeded;
-    return undefined;
+    const matched = sharedPart(topicFilter) ?? topicFilter;
+    if (!authorizer.maySubscribe(session.clientId, username, matched)) return ReasonCode.notAuthorized;
+    if (session.subscriptions.has(topicFilter) || added.has(topicFilter)) return undefined;
+    return session.subscriptions.size + added.size < limits.subscriptionsMax ? undefined : ReasonCode.quotaExceeded;
   }
 
   async #unsubscribe({ packetId, topicFilters }: Unsubscribe): Promise<undefined | Fenced> {
@@ -140,6 +175,10 @@ export class Requests {
     const gone = await remove(around, session, topicFilters);
     if (gone === 'fenced') return 'fenced';
     if (session.closed) return undefined;
+    if (gone === 'unavailable' && !this.#of.hasUnsubackCodes) {
+      this.#of.unavailable(); // an UNSUBACK would say that nothing more comes
+      return undefined;
+    }
     const reasonCodes = topicFilters.map((topicFilter): ReasonCode => {
       if (gone === 'unavailable') return ReasonCode.unspecifiedError;
       const subscription = session.unsubscribe(topicFilter);
@@ -147,6 +186,7 @@ export class Requests {
       around.router.unsubscribe(subscription);
       return ReasonCode.success;
     });
+    if (gone !== 'unavailable') around.attendance.gone(session, topicFilters);
     send({ type: 'unsuback', packetId, reasonCodes, properties: undefined });
     return undefined;
   }
@@ -164,30 +204,41 @@ function checkSubscribe({ subscriptions }: Subscribe): void {
  * want. @returns for each, whether it is new
  */
 async function put(
-  { store, marks }: SubscribeSurroundings,
+  { store, marks, attendance }: SubscribeSurroundings,
   session: Session,
   subscriptions: readonly Subscription[],
 ): Promise<readonly boolean[] | Fenced | 'unavailable'> {
-  const topicFilters = subscriptions.map(({ topicFilter }) => topicFilter);
+  const topicFilters = topicFiltersOf(subscriptions);
+  const plain = topicFilters.filter((topicFilter) => !isShared(topicFilter));
   try {
-    const marked = marks?.ensure(topicFilters, !session.stored);
-    if (!session.stored || subscriptions.length === 0) {
-      if (marked !== undefined) await marked;
-      return newAmong(topicFilters, session);
-    }
-    const { clientId, generation } = session.claim;
-    const plain = subscriptions.map(({ session: _, ...subscription }) => subscription);
-    const replaced = await store.sessions.subscribe(session.claim, plain);
+    const marked = marks?.ensure(plain, !session.stored);
+    const replaced =
+      session.stored && subscriptions.length > 0
+        ? await store.sessions.subscribe(
+            session.claim,
+            subscriptions.map(({ session: _, ...subscription }) => subscription),
+          )
+        : undefined;
     if (replaced === 'fenced') return 'fenced';
-    await Promise.all([
-      store.routes.put(topicFilters.map((topicFilter) => ({ topicFilter, clientId, generation }))),
-      marked,
-    ]);
-    return replaced.map((was) => !was);
+    const { clientId, generation } = session.claim;
+    const members = attendance.routesOf(session, topicFilters);
+    const routes: Route[] = session.stored ? plain.map((topicFilter) => ({ topicFilter, clientId, generation })) : [];
+    if (members.length > 0) routes.push(...members);
+    const put = routes.length === 0 ? undefined : store.routes.put(routes);
+    await Promise.all([put, marked]);
+    return replaced?.map((was) => !was) ?? newAmong(topicFilters, session);
   } catch (error) {
     if (!(error instanceof StoreUnavailable)) throw error;
+    attendance.gone(
+      session,
+      topicFilters.filter((topicFilter) => !session.subscriptions.has(topicFilter)),
+    );
     return 'unavailable';
   }
+}
+
+function topicFiltersOf(subscriptions: readonly Subscription[]): string[] {
+  return subscriptions.map(({ topicFilter }) => topicFilter);
 }
 
 /** For each filter, whether a Session that is not stored has it now, or earlier in the same packet. */

@@ -5,6 +5,9 @@
 
 import { ReasonCode } from '@skein/protocol';
 import type { Broker } from './broker.ts';
+import type { EndedSession } from './ports.ts';
+import type { VersionedSessionRoute } from './router.ts';
+import { isShared } from './topic/filter.ts';
 
 const lookEveryMs = 1000;
 /** Wills, or ended Sessions, taken in one call. */
@@ -62,27 +65,39 @@ export class Sweeper {
     if (++this.#looks % tellEvery === 0) this.#broker.drops.tell();
     this.#closeWaiting();
     await this.sweepWills();
+    await this.#attempt('shared', () => this.#broker.redispatch.sweep());
     await this.#attempt('ended', () => this.#dismantle());
   }
 
   /** Generations that are over: their routes go first, so that nothing is stored for them any more. */
   async #dismantle(): Promise<void> {
-    const { ports, router, drops } = this.#broker;
+    const { ports, drops } = this.#broker;
     for (;;) {
       const ended = await ports.sessions.ended(pageSize);
       if (ended.length === 0) return;
-      const routes = ended.flatMap(({ generation, topicFilters }) =>
-        topicFilters
-          .map((topicFilter) => router.routeOf(topicFilter, generation))
-          .filter((route) => route !== undefined),
-      );
-      if (routes.length > 0) await ports.routes.removeIf(routes);
+      await this.#removeRoutes(ended);
       await ports.sessions.forget(ended);
       for (const { clientId, undelivered } of ended) {
         drops.add(clientId, 'session_ended', undelivered);
         ports.observer.observe({ is: 'session_ended', clientId });
       }
       if (ended.length < pageSize) return;
+    }
+  }
+
+  /** Until none is left: a word about a member that was on its way may have given its route another version meanwhile. */
+  async #removeRoutes(ended: readonly EndedSession[]): Promise<void> {
+    const { ports, router } = this.#broker;
+    const left = (): VersionedSessionRoute[] =>
+      ended.flatMap(({ generation, topicFilters }) =>
+        topicFilters
+          .map((topicFilter) => router.routeOf(topicFilter, generation))
+          .filter((route) => route !== undefined),
+      );
+    for (let routes = left(); routes.length > 0; routes = left().filter(({ topicFilter }) => isShared(topicFilter))) {
+      await ports.routes.removeIf(routes);
+      if (!routes.some(({ topicFilter }) => isShared(topicFilter))) return;
+      await router.atLeast(await ports.routes.version());
     }
   }
 

@@ -26,7 +26,7 @@ export interface WillSurroundings {
  */
 export function publishWills(around: WillSurroundings, due: readonly DueWill[]): void {
   for (const claimed of due) {
-    const { clientId, username, will } = claimed;
+    const { clientId, epoch, username, will } = claimed;
     const uid = uidOf(claimed);
     if (around.underWay.has(uid)) continue;
     around.underWay.add(uid);
@@ -41,6 +41,7 @@ export function publishWills(around: WillSurroundings, due: readonly DueWill[]):
       ingress: undefined,
       uid,
       isRefusable: false,
+      order: { epoch, n: Number.MAX_SAFE_INTEGER },
       finish: (reasonCode) => finished(around, claimed, reasonCode),
       fenced: () => {}, // it has no Session to lose
     });

@@ -10,7 +10,7 @@ import { MqttError, ReasonCode } from '@skein/protocol';
 import type { Incoming, Lane } from '../lane.ts';
 import type { Message } from '../message.ts';
 import type { Outlet } from '../outlet.ts';
-import type { Claim, InboundMessage, Ingress } from '../ports.ts';
+import type { Claim, InboundMessage, Ingress, PublishOrder } from '../ports.ts';
 import type { AwaitsRelease, Settlements } from './settlements.ts';
 
 /** QoS 0 messages of one Client that may wait behind its retained one. */
@@ -39,6 +39,7 @@ class Receipt implements Incoming {
   readonly packetId: number;
   readonly qos: 1 | 2;
   readonly isRefusable: boolean;
+  readonly order: PublishOrder | undefined;
   /** What to answer, once that is known. */
   answer: ReasonCode | undefined;
   /** What the answer will be. */
@@ -53,6 +54,7 @@ class Receipt implements Incoming {
     ingress: Ingress | undefined,
     uid: string | undefined,
     isRefusable: boolean,
+    order: PublishOrder | undefined = undefined,
   ) {
     this.message = message;
     this.ingress = ingress;
@@ -60,6 +62,7 @@ class Receipt implements Incoming {
     this.packetId = packetId;
     this.qos = qos;
     this.isRefusable = isRefusable;
+    this.order = order;
     this.answer = undefined;
     this.#inbound = inbound;
   }
@@ -102,6 +105,8 @@ export class Inbound {
   #received: Map<number, Exchange> | undefined;
   #unanswered = 0;
   #qos0Waiting = 0;
+  /** Retained messages that it has published. */
+  #retained = 0;
   #closed = false;
 
   /**
@@ -157,6 +162,7 @@ export class Inbound {
       ingress: undefined,
       uid: undefined,
       isRefusable: false,
+      order: this.#orderOf(message),
       finish: () => this.#qos0Finished(),
       fenced: () => {},
     });
@@ -188,13 +194,19 @@ export class Inbound {
 
   #receiptOf(packetId: number, qos: 1 | 2, message: Message, known: Exchange | undefined): Receipt {
     const { isAnnounced } = this.#terms;
-    if (qos === 1) return new Receipt(this, packetId, qos, message, undefined, undefined, isAnnounced);
+    const order = this.#orderOf(message);
+    if (qos === 1) return new Receipt(this, packetId, qos, message, undefined, undefined, isAnnounced, order);
     // Begun before and perhaps not finished: whoever has it under this uid does not get it again.
     const uid = known?.uid ?? this.#lane.newUid();
     this.#received ??= new Map();
     this.#received.set(packetId, { uid, state: 'being-published' });
     const ingress = this.#isStored ? { claim: this.#claim, packetId, uid } : undefined;
-    return new Receipt(this, packetId, qos, message, ingress, uid, isAnnounced);
+    return new Receipt(this, packetId, qos, message, ingress, uid, isAnnounced, order);
+  }
+
+  /** rule: Retained. What a node that wakes late still has of this connection must not replace what came after. */
+  #orderOf({ retain }: Message): PublishOrder | undefined {
+    return retain ? { epoch: this.#claim.epoch, n: ++this.#retained } : undefined;
   }
 
   /** PUBREL [MQTT-4.3.3-11, MQTT-4.3.3-12]. */

@@ -142,8 +142,10 @@ describe('two messages in flight never share a Packet Identifier', () => {
     expect(seq).toBeLessThan(65_536);
     offer(1, seq + 1);
     expect(outlet.said()).toEqual([]);
+    expect(outbound.hasRoom).toBe(false); // or whoever waits for room would queue without end
 
     outbound.puback(1);
+    expect(outbound.hasRoom).toBe(true);
     expect(outlet.said()).toEqual([
       `publish a=${seq} q1 #${packetIdOf(seq)}`,
       `publish a=${seq + 1} q1 #${packetIdOf(seq + 1)}`,
@@ -344,6 +346,16 @@ describe('what is not sent is dropped and counted', () => {
     source.add(2, 1, { expiresAtMs });
     outbound.pump();
     expect(outlet.said()).toEqual(['publish a=1 q1 #1 dup']);
+  });
+
+  it('a message at QoS 0 that expired while it waited for the store [MQTT-3.3.2-5], and none that only has a short time', async () => {
+    const { outbound, outlet, around } = new Trial();
+    const late = messageOn('a', 'late', { qos: 0, expiresAtMs: around.clock.nowMs() + 1000 });
+    await around.clock.advance(1001);
+    outbound.sendQos0(late, false, undefined);
+    outbound.sendQos0(messageOn('a', 'now', { qos: 0, expiresAtMs: around.clock.nowMs() }), false, undefined);
+    expect(outlet.said()).toEqual(['publish a=now q0']);
+    expect(around.dropped).toEqual({ expired: 1 });
   });
 
   it('a message at QoS 0 for a Client that does not keep up', () => {

@@ -12,6 +12,7 @@ import type { Delivery, Message } from '../message.ts';
 import type { Counters } from '../observer.ts';
 import type { Outlet } from '../outlet.ts';
 import type { Clock, QueueEntry } from '../ports.ts';
+import type { News } from './news.ts';
 
 /** Where the messages for a Client wait until the window has room: in this node's memory, or in the store. */
 export interface Source {
@@ -67,8 +68,11 @@ export class Outbound {
   /** Taken from the source, and too far ahead of the oldest in flight to be sent. */
   #stalled: QueueEntry | undefined;
   #closed = false;
-  /** Called when there is room again. */
+  /** Called when there is room again, and as much as was asked for. */
   #roomy: (() => void) | undefined;
+  #isRoomyEnough = always;
+  /** Told of all that is sent, while retained messages are on their way. */
+  news: News | undefined;
 
   constructor(of: {
     clientId: string;
@@ -96,6 +100,11 @@ export class Outbound {
     return this.#inflight?.size ?? 0;
   }
 
+  /** What was taken from the source and has not been sent, because its seq is too far ahead. */
+  get stalled(): QueueEntry | undefined {
+    return this.#stalled;
+  }
+
   /** The highest seq that was really sent. */
   get sentSeq(): number {
     return this.#sentSeq;
@@ -103,13 +112,22 @@ export class Outbound {
 
   /** Whether a message offered now would go out now. */
   get hasRoom(): boolean {
+    return this.#isOpen && this.#stalled === undefined;
+  }
+
+  get #isOpen(): boolean {
     return this.inflight < this.#inflightMax && !this.#outlet.congested;
   }
 
-  /** Resolves when there is room for another message, or there never will be. */
-  whenRoomy(): Promise<void> | undefined {
-    if (this.hasRoom || this.#closed) return undefined;
+  /**
+   * Resolves when there is room for another message, or there never will be. One may wait at a time.
+   *
+   * @param isEnough asked when there is
+   */
+  whenRoomy(isEnough: () => boolean = always): Promise<void> | undefined {
+    if (this.#closed || (this.hasRoom && isEnough())) return undefined;
     return new Promise((resolve) => {
+      this.#isRoomyEnough = isEnough;
       this.#roomy = resolve;
     });
   }
@@ -132,8 +150,14 @@ export class Outbound {
   /** Sends a message at QoS 0, or drops it if the Client does not keep up. */
   sendQos0(message: Message, retain: boolean, subscriptionIdentifiers: readonly number[] | undefined): void {
     if (this.#closed) return;
+    this.news?.note(message);
     if (this.#outlet.congested) {
       this.#drops.add(this.#clientId, 'slow_consumer');
+      return;
+    }
+    // It may have waited for the store. One that passes through at once is not too late, however short its time [MQTT-3.3.2-5].
+    if (message.expiresAtMs > 0 && message.expiresAtMs < this.#clock.nowMs()) {
+      this.#drops.add(this.#clientId, 'expired');
       return;
     }
     delivery.qos = 0;
@@ -147,7 +171,7 @@ export class Outbound {
 
   /** Sends from the queue while the window has room. */
   pump(): void {
-    while (!this.#closed && this.hasRoom) {
+    while (!this.#closed && this.#isOpen) {
       const entry: QueueEntry | undefined = this.#stalled ?? this.#source.next();
       if (entry === undefined) break;
       this.#stalled = undefined;
@@ -157,7 +181,7 @@ export class Outbound {
       }
       this.#send(entry);
     }
-    if (this.#roomy !== undefined && (this.hasRoom || this.#closed)) {
+    if (this.#roomy !== undefined && (this.#closed || (this.hasRoom && this.#isRoomyEnough()))) {
       const roomy = this.#roomy;
       this.#roomy = undefined;
       roomy();
@@ -224,6 +248,7 @@ export class Outbound {
       this.#source.settled(seq);
       return;
     }
+    this.news?.note(message, seq);
     delivery.qos = qos;
     delivery.retain = entry.retain;
     delivery.dup = resend;
@@ -261,4 +286,8 @@ export class Outbound {
   #sendPubrel(packetId: number, reasonCode: ReasonCode): void {
     this.#outlet.send({ type: 'pubrel', packetId, reasonCode, properties: undefined });
   }
+}
+
+function always(): boolean {
+  return true;
 }

@@ -52,6 +52,8 @@ export class Session {
   readonly #queue: VolatileQueue | StoredQueue;
   readonly #headReleases: readonly number[];
   readonly #topicAliasMaximum: number;
+  /** What is fed to a stored queue leaves the other half to live messages. */
+  readonly #fedMax: number;
   #aliases: TopicAliases | undefined;
   #subscriptions: Map<string, Subscription> | undefined;
   #closed = false;
@@ -62,6 +64,7 @@ export class Session {
     this.stored = acquired.stored;
     this.#headReleases = acquired.releases;
     this.#topicAliasMaximum = limits.topicAliasMaximum;
+    this.#fedMax = limits.queueMaxMessages >>> 1;
     this.inbound = new Inbound({
       claim: acquired.claim,
       isStored: acquired.stored,
@@ -140,7 +143,16 @@ export class Session {
    */
   deliver(message: Message, target: LocalTarget): boolean {
     const retain = message.retain && target.retainAsPublished;
+    this.outbound.news?.note(message);
     return this.deliverCopy(message, Math.min(message.qos, target.qos), retain, target.subscriptionIdentifiers, false);
+  }
+
+  /** The same for a message that came by a Shared Subscription. */
+  deliverShared(message: Message, subscription: Subscription): boolean {
+    const { topicFilter, qos, retainAsPublished, subscriptionIdentifier } = subscription;
+    const identifiers = subscriptionIdentifier === undefined ? undefined : [subscriptionIdentifier];
+    const retain = message.retain && retainAsPublished;
+    return this.deliverCopy(message, Math.min(message.qos, qos), retain, identifiers, false, topicFilter);
   }
 
   /** Delivers one copy to a volatile Session, or a QoS 0 copy to any. @param always whether queue limits do not count */
@@ -150,12 +162,13 @@ export class Session {
     retain: boolean,
     subscriptionIdentifiers: readonly number[] | undefined,
     always: boolean,
+    sharedFilter?: string,
   ): boolean {
     if (qos === 0 || !(this.#queue instanceof VolatileQueue)) {
       this.outbound.sendQos0(message, retain, subscriptionIdentifiers);
       return true;
     }
-    return this.#queue.push(message, qos as 1 | 2, retain, subscriptionIdentifiers, always);
+    return this.#queue.push(message, qos as 1 | 2, retain, subscriptionIdentifiers, always, sharedFilter);
   }
 
   sendQos0(message: Message, retain: boolean, subscriptionIdentifiers: readonly number[] | undefined): void {
@@ -165,6 +178,27 @@ export class Session {
   /** Takes what was stored for this Session while it is here. */
   push(entry: QueueEntry, sentSeq: number): void {
     if (this.#queue instanceof StoredQueue) this.#queue.push(entry, sentSeq);
+  }
+
+  /** Resolves when the Client takes more; or it is gone. */
+  whenRoomy(): Promise<void> | undefined {
+    return this.outbound.whenRoomy();
+  }
+
+  /**
+   * The same, when at most so many messages wait before that, and the queue has room for more than what it is fed with:
+   * messages in flight count as long as they are not acknowledged.
+   */
+  whenHungry(waitingMax: number): Promise<void> | undefined {
+    return this.outbound.whenRoomy(() => {
+      const { waiting } = this.#queue;
+      return waiting <= waitingMax && waiting + this.outbound.inflight <= this.#fedMax;
+    });
+  }
+
+  /** Keeps what the Client acknowledges from the store for a moment, or lets it go there. */
+  withhold(wanted: boolean): void {
+    if (this.#queue instanceof StoredQueue) this.#queue.withhold(wanted);
   }
 
   /** The seq after the last one known to be stored for it; a volatile Session has nothing to miss. */
@@ -177,16 +211,29 @@ export class Session {
     if (this.#queue instanceof StoredQueue) this.#queue.look();
   }
 
-  /** The Network Connection is gone. @returns messages of a volatile Session that nobody will get */
-  close(): number {
+  /** The Network Connection is gone. */
+  close(): Ended {
     this.#closed = true;
     this.inbound.close();
-    const undelivered = this.#queue instanceof VolatileQueue ? this.#queue.clear() : 0;
+    const left = this.#queue instanceof VolatileQueue ? this.#queue.clear() : undefined;
     if (this.#queue instanceof StoredQueue) this.#queue.close();
     const { inflight } = this.outbound;
     this.outbound.close();
-    return this.stored ? 0 : undelivered + inflight;
+    if (left === undefined) return nothing;
+    const { waiting, forOthers, begun, begunAtQos2 } = left;
+    return { undelivered: waiting + inflight - begun, begunAtQos2, forOthers };
   }
 }
 
+/** What a Session leaves that ends with its Network Connection. */
+export interface Ended {
+  /** Messages of plain Subscriptions that nobody will get. */
+  readonly undelivered: number;
+  /** Messages of Shared Subscriptions that were begun at QoS 2: nobody else may have them [MQTT-4.8.2-5]. */
+  readonly begunAtQos2: number;
+  /** Messages of Shared Subscriptions that other members may have. */
+  readonly forOthers: readonly QueueEntry[];
+}
+
+const nothing: Ended = { undelivered: 0, begunAtQos2: 0, forOthers: [] };
 const none: ReadonlyMap<string, Subscription> = new Map();

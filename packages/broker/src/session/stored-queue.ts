@@ -45,6 +45,8 @@ export class StoredQueue implements Source {
   #crossing = false;
   /** Something may have been stored that nobody told of: to be looked for. */
   #unsure = false;
+  /** What is to be told to the store a little later, in order; undefined while it is told at once. */
+  #withheld: (() => void)[] | undefined;
   #closed = false;
 
   /**
@@ -75,6 +77,12 @@ export class StoredQueue implements Source {
   /** Begins to send what waits in the store. */
   start(): void {
     this.#read();
+  }
+
+  /** Entries that wait to be sent, as far as this node knows; it does not while it reads. */
+  get waiting(): number {
+    if (this.#reading || this.#unsure) return Number.POSITIVE_INFINITY;
+    return this.#ahead.length - this.#first + Math.max(0, this.#endSeq - this.#nextSeq);
   }
 
   /** The seq after the last one that this node knows to be stored. */
@@ -155,15 +163,28 @@ export class StoredQueue implements Source {
   }
 
   settled(seq: number): void {
-    this.#settlements.ack(this.#claim, seq);
+    this.#tell(() => this.#settlements.ack(this.#claim, seq));
   }
 
   received(seq: number): void {
-    this.#settlements.rec(this.#claim, seq, this.outbound);
+    this.#tell(() => this.#settlements.rec(this.#claim, seq, this.outbound));
+  }
+
+  /** Keeps what the Client acknowledges from the store for a moment, so that it can still look at the messages. */
+  withhold(wanted: boolean): void {
+    const withheld = this.#withheld;
+    this.#withheld = wanted && !this.#closed ? (withheld ?? []) : undefined;
+    if (this.#withheld === undefined) for (const tell of withheld ?? []) tell();
+  }
+
+  #tell(tell: () => void): void {
+    if (this.#withheld === undefined) tell();
+    else this.#withheld.push(tell);
   }
 
   close(): void {
     this.#closed = true;
+    this.withhold(false);
   }
 
   #read(): void {

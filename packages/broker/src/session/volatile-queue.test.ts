@@ -2,6 +2,7 @@ import { ReasonCode } from '@skein/protocol';
 import { describe, expect, it } from 'vitest';
 import { messageOn } from '../contract/samples.ts';
 import { defaultLimits, type Limits } from '../limits.ts';
+import type { QueueEntry } from '../ports.ts';
 import { RecordingOutlet } from '../testing/recording-outlet.ts';
 import { Surroundings } from '../testing/surroundings.ts';
 import { Outbound } from './outbound.ts';
@@ -77,9 +78,24 @@ describe('the queue of a volatile Session', () => {
   it('counts what nobody will get when the Session is over', () => {
     const trial = new Trial();
     for (const text of ['1', '2', '3']) trial.push(text);
-    expect(trial.queue.clear()).toBe(2);
+    expect(trial.queue.clear().waiting).toBe(2);
     expect(trial.queue.length).toBe(0);
     expect(trial.queue.next()).toBeUndefined();
+  });
+});
+
+describe('what a volatile Session leaves', () => {
+  it('a message that was taken and could not be sent yet has not been begun: others may have it [MQTT-4.8.2-4]', () => {
+    for (const sharedFilter of ['$share/g/a', undefined]) {
+      const trial = new Trial();
+      trial.push('in flight');
+      trial.queue.push(messageOn('a', 'stalled'), 2, false, undefined, false, sharedFilter);
+      const stalled = trial.queue.next() as QueueEntry;
+      trial.queue.outbound = { stalled } as Outbound;
+      const { waiting, forOthers, begun, begunAtQos2 } = trial.queue.clear();
+      expect([forOthers, waiting]).toEqual(sharedFilter === undefined ? [[], 1] : [[stalled], 0]);
+      expect([begun, begunAtQos2]).toEqual([0, 0]);
+    }
   });
 });
 
@@ -135,6 +151,28 @@ describe('a full volatile queue', () => {
     expect(trial.push('6')).toBe(true);
     expect(trial.around.dropped).toEqual({ queue_full: 1, expired: 2 });
     expect(trial.queue.length).toBe(2);
+  });
+
+  it('is looked through for what has expired only when something may have, however often it is asked', async () => {
+    const trial = new Trial({ queueMaxMessages: 2 });
+    const expiresAtMs = trial.around.clock.nowMs() + 1000;
+    let looks = 0;
+    const watched = {
+      ...messageOn('a', 'watched'),
+      get expiresAtMs(): number {
+        looks++;
+        return 0;
+      },
+    };
+    trial.push('in flight');
+    trial.queue.push(watched, 1, false, undefined);
+    trial.push('late', { expiresAtMs });
+    looks = 0;
+    for (let i = 0; i < 100; i++) expect(trial.queue.isFull(messageOn('a'))).toBe(true);
+    expect(looks).toBe(0);
+    await trial.around.clock.advance(1000);
+    expect(trial.queue.isFull(messageOn('a'))).toBe(false);
+    expect(trial.around.dropped).toEqual({ expired: 1 });
   });
 
   it('takes what its caller paces by itself', () => {

@@ -9,6 +9,17 @@ import { bytesOf, type Message } from '../message.ts';
 import type { Clock, QueueEntry } from '../ports.ts';
 import type { Outbound, Source } from './outbound.ts';
 
+/** What was in the queue, or in flight from it, when its Session ended. */
+export interface LeftBehind {
+  /** How many wait that came by plain Subscriptions. */
+  readonly waiting: number;
+  /** Those of Shared Subscriptions that other members may have, in order: not sent, or at QoS 1 and not acknowledged. */
+  readonly forOthers: readonly QueueEntry[];
+  /** How many of Shared Subscriptions were in flight, and of these at QoS 2, which no other member may have [MQTT-4.8.2-5]. */
+  readonly begun: number;
+  readonly begunAtQos2: number;
+}
+
 /** Messages for a volatile Session, in order. */
 export class VolatileQueue implements Source {
   /** Set once, by whoever makes both. */
@@ -22,12 +33,21 @@ export class VolatileQueue implements Source {
   #first = 0;
   #bytes = 0;
   #nextSeq = 1;
+  /** Nothing that waits expires before this. */
+  #earliestExpiryMs = Number.POSITIVE_INFINITY;
+  /** Those that came by a shared filter and were sent, and that the Client does not have for certain, by seq. */
+  #begun: Map<number, QueueEntry> | undefined;
 
   constructor(clientId: string, limits: Limits, drops: Drops, clock: Clock) {
     this.#clientId = clientId;
     this.#limits = limits;
     this.#drops = drops;
     this.#clock = clock;
+  }
+
+  /** The same, for whoever has either queue. */
+  get waiting(): number {
+    return this.length;
   }
 
   /** Messages that wait. */
@@ -46,6 +66,7 @@ export class VolatileQueue implements Source {
    * Queues a message and sends what can be sent.
    *
    * @param always whether limits do not count, because the caller waits for room itself
+   * @param sharedFilter by which it came, if it did
    * @returns false if it was dropped, and counted, because the queue is full
    */
   push(
@@ -54,35 +75,61 @@ export class VolatileQueue implements Source {
     retain: boolean,
     subscriptionIdentifiers: readonly number[] | undefined,
     always = false,
+    sharedFilter?: string,
   ): boolean {
     while (!always && this.isFull(message)) {
       this.#drops.add(this.#clientId, 'queue_full');
       if (this.#limits.queueFull !== 'drop-old' || this.#take() === undefined) return false;
     }
-    this.#entries.push({ seq: this.#nextSeq++, message, qos, retain, subscriptionIdentifiers });
+    const seq = this.#nextSeq++;
+    this.#entries.push(
+      sharedFilter === undefined
+        ? { seq, message, qos, retain, subscriptionIdentifiers }
+        : { seq, message, qos, retain, subscriptionIdentifiers, sharedFilter },
+    );
     this.#bytes += bytesOf(message);
+    if (message.expiresAtMs > 0) this.#earliestExpiryMs = Math.min(this.#earliestExpiryMs, message.expiresAtMs);
     this.outbound.pump();
     return true;
   }
 
   next(): QueueEntry | undefined {
-    return this.#take();
+    const entry = this.#take();
+    if (entry?.sharedFilter !== undefined) {
+      this.#begun ??= new Map();
+      this.#begun.set(entry.seq, entry);
+    }
+    return entry;
   }
 
-  settled(): void {}
+  settled(seq: number): void {
+    this.#begun?.delete(seq);
+  }
 
   /** Nothing outlives this process, so there is nothing to store first. */
   received(seq: number): void {
+    this.#begun?.delete(seq);
     this.outbound.release(seq);
   }
 
-  /** The Session is over. @returns how many messages were still waiting */
-  clear(): number {
-    const { length } = this;
+  /** The Session is over. */
+  clear(): LeftBehind {
+    const { stalled } = this.outbound;
+    if (stalled !== undefined) this.#begun?.delete(stalled.seq); // taken, and not sent
+    const begun = [...(this.#begun?.values() ?? [])];
+    const forOthers = begun.filter(({ qos }) => qos === 1);
+    let waiting = 0;
+    for (const entry of [stalled, ...this.#entries]) {
+      if (entry === undefined) continue;
+      if (entry.sharedFilter === undefined) waiting++;
+      else forOthers.push(entry);
+    }
+    const left = { waiting, forOthers, begun: begun.length, begunAtQos2: begun.filter(({ qos }) => qos === 2).length };
+    this.#begun = undefined;
     this.#entries = [];
     this.#first = 0;
     this.#bytes = 0;
-    return length;
+    return left;
   }
 
   #overflows(message: Message): boolean {
@@ -104,16 +151,23 @@ export class VolatileQueue implements Source {
     return entry;
   }
 
+  /** A queue that is full is asked for every message of a group: so only once there may be something to find. */
   #removeExpired(): void {
     const nowMs = this.#clock.nowMs();
+    if (this.#earliestExpiryMs > nowMs) return;
+    this.#earliestExpiryMs = Number.POSITIVE_INFINITY;
     const live: QueueEntry[] = [];
     let expired = 0;
     for (const entry of this.#entries) {
       if (entry === undefined) continue;
-      if (entry.message.expiresAtMs > 0 && entry.message.expiresAtMs <= nowMs) {
+      const { expiresAtMs } = entry.message;
+      if (expiresAtMs > 0 && expiresAtMs <= nowMs) {
         expired++;
         this.#bytes -= bytesOf(entry.message);
-      } else live.push(entry);
+        continue;
+      }
+      live.push(entry);
+      if (expiresAtMs > 0) this.#earliestExpiryMs = Math.min(this.#earliestExpiryMs, expiresAtMs);
     }
     if (expired === 0) return;
     this.#drops.add(this.#clientId, 'expired', expired);

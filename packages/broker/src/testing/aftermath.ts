@@ -2,7 +2,7 @@
 
 import { textOf } from '../contract/samples.ts';
 import type { MemberLease } from '../peer-ports.ts';
-import type { RouteChange } from '../ports.ts';
+import type { MemberRoute, RouteChange } from '../ports.ts';
 import { retainedTopics } from './simulated-connection.ts';
 import type { Simulation } from './simulation.ts';
 
@@ -63,8 +63,10 @@ async function faultsOfRoutes(simulation: Simulation): Promise<string[]> {
   await simulation.store.routes.follow((changes) => table.push(...changes));
   const members = new Set((await membersOf(simulation)).map(({ node }) => node));
   for (const route of table) {
-    if ('node' in route && !members.has(route.node))
+    if ('node' in route && !members.has(route.node)) {
       faults.push(`a route for ${route.topicFilter} leads to ${route.node}`);
+    }
+    if ('heldBy' in route) faults.push(...faultsOfMember(simulation, route));
   }
   for (const { name, broker } of simulation.nodes) {
     if (broker.router.routes !== table.length) {
@@ -79,6 +81,14 @@ async function faultsOfRoutes(simulation: Simulation): Promise<string[]> {
     }
   }
   return faults;
+}
+
+/** A member of a shared group is where its route says. A route left over, of what is no more, says that it is nowhere. */
+function faultsOfMember({ nodes }: Simulation, { clientId, topicFilter, generation, heldBy }: MemberRoute): string[] {
+  const holder = nodes.find(({ broker }) => broker.sessionOf(clientId)?.claim.generation === generation);
+  const isMember = holder?.broker.sessionOf(clientId)?.subscriptions.has(topicFilter) === true;
+  if (heldBy === (holder?.name ?? '') || (heldBy === '' && !isMember)) return [];
+  return [`a route for ${topicFilter} says that ${clientId} is at '${heldBy}', and it is at ${holder?.name}`];
 }
 
 /** Each Client is served once, by the node that the store says, and that node knows of all that is stored for it. */
@@ -109,8 +119,8 @@ async function faultsOfRetained({ store, history, clients }: Simulation): Promis
   for (const { kind } of clients) {
     if (!kind.isStored) continue;
     const topic = `${retainedTopics}${kind.clientId}`;
-    let value: string | undefined;
-    for await (const page of store.retained.match(topic)) value = page[0] && textOf(page[0]);
+    const [kept] = (await store.retained.page(topic, '')).messages;
+    const value = kept && textOf(kept);
     const published = [...history.published.values()].filter((message) => message.topic === topic);
     const acknowledged = published.filter(({ acknowledgedAt }) => acknowledgedAt !== undefined);
     const last = acknowledged.at(-1);

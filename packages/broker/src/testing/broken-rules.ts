@@ -1,7 +1,7 @@
 // Rules broken on purpose: a checker that has never found anything has shown nothing.
 
 import type { PeerInbox, Peers } from '../peer-ports.ts';
-import type { Claim, NodeRoute, Route, SessionRoute, Store } from '../ports.ts';
+import type { Claim, Enqueue, EnqueueOutcome, NodeRoute, Route, SessionRoute, Store } from '../ports.ts';
 
 /** A cluster in which one rule does not hold. Made anew for each simulation. */
 export interface BrokenRule {
@@ -110,6 +110,71 @@ export function countsAsDeliveredWhatWasSent(): BrokenRule {
         },
       }),
   };
+}
+
+/** Whoever publishes a message of a Shared Subscription chooses its member anew. */
+export function agreesOnNobody(): BrokenRule {
+  return {
+    behind: (store) => ({
+      ...store,
+      shared: { ...store.shared, choose: async (choices) => choices.map(({ member }) => member) },
+    }),
+  };
+}
+
+/** A member that has refused a message takes it when it is asked again. */
+export function forgetsRefusals(): BrokenRule {
+  const refusals = new Map<string, number>();
+  const keyOf = ({ uid, targets }: Enqueue): string => `${targets[0]?.generation} ${uid}`;
+  const renamed = (item: Enqueue): Enqueue => ({
+    ...item,
+    uid: item.uid && `${item.uid} ${refusals.get(keyOf(item)) ?? 0}`,
+  });
+  const isRefusal = (outcome: EnqueueOutcome | undefined): boolean =>
+    outcome?.is === 'offline' || outcome?.is === 'full' || outcome?.is === 'no_subscription';
+  return {
+    behind: (store) => ({
+      ...store,
+      queues: {
+        ...store.queues,
+        enqueue: async (batch) => {
+          const answers = await store.queues.enqueue(batch.map((item) => (isForMember(item) ? renamed(item) : item)));
+          for (const [i, item] of batch.entries()) {
+            if (isForMember(item) && isRefusal(answers[i]?.[0]))
+              refusals.set(keyOf(item), (refusals.get(keyOf(item)) ?? 0) + 1);
+          }
+          return answers;
+        },
+      },
+    }),
+  };
+}
+
+/** What is taken for another member is not taken away: its first one gets it as well, if it comes back. */
+export function givesAwayAndKeeps(): BrokenRule {
+  const kept = new Set<string>();
+  return {
+    behind: (store) => ({
+      ...store,
+      shared: {
+        ...store.shared,
+        take: async (session, ...of) => {
+          const taken = await store.shared.take(session, ...of);
+          for (const { clientId, generation, sharedFilter, uid, message } of taken) {
+            if (kept.has(message.topic + String(message.payload))) continue;
+            kept.add(message.topic + String(message.payload));
+            const targets = [{ clientId, generation, topicFilters: [sharedFilter] }];
+            await store.queues.enqueue([{ message, targets, isRefusable: false, uid: `${uid} kept` }]);
+          }
+          return taken;
+        },
+      },
+    }),
+  };
+}
+
+function isForMember({ targets }: Enqueue): boolean {
+  return targets[0]?.onlineOnly !== undefined;
 }
 
 function withInbox(peers: Peers, change: (inbox: PeerInbox) => Partial<PeerInbox>): Peers {

@@ -7,7 +7,8 @@ import { ManualClock, SeededRandom } from '../contract/index.ts';
 import { bytesOf, thisNode } from '../contract/samples.ts';
 import { defaultLimits, type Limits } from '../limits.ts';
 import { memoryStore } from '../memory/store.ts';
-import type { Authenticator, Authorizer, Store } from '../ports.ts';
+import { defaultPolicy, type Policy } from '../policy.ts';
+import type { AuthenticationMethod, Authenticator, Authorizer, Store } from '../ports.ts';
 import { RecordingOutlet } from './recording-outlet.ts';
 import { RecordingObserver } from './surroundings.ts';
 import { type PendingCall, UnreliableStore } from './unreliable-store.ts';
@@ -40,13 +41,31 @@ export function connectPacket(clientId: string, options: ConnectOptions = {}): C
   };
 }
 
+/** Where a connection leads, and the time there. */
+export interface TestNode {
+  readonly broker: Broker;
+  readonly clock: ManualClock;
+}
+
+/** A connected Client. @throws Error if the broker refuses it */
+export async function connectTo(
+  node: TestNode,
+  clientId: string,
+  options: ConnectOptions = {},
+): Promise<TestConnection> {
+  const connection = new TestConnection(node);
+  const [answer] = await connection.send(connectPacket(clientId, options));
+  if (answer !== 'connack' && answer !== 'connack present') throw new Error(`${clientId} was told ${answer}`);
+  return connection;
+}
+
 /** One Network Connection of a test. */
 export class TestConnection {
   readonly outlet: RecordingOutlet = new RecordingOutlet();
   readonly client: Client;
-  readonly #trial: BrokerTrial;
+  readonly #trial: TestNode;
 
-  constructor(trial: BrokerTrial) {
+  constructor(trial: TestNode) {
     this.#trial = trial;
     this.client = trial.broker.open(this.outlet, { listener: 'test', remoteAddress: '' });
   }
@@ -103,13 +122,14 @@ export class BrokerTrial {
   authenticate: Authenticator['authenticate'] = async () => ({ accepted: true });
   mayPublish: Authorizer['mayPublish'] = () => true;
 
-  private constructor(limits: Limits) {
+  private constructor(limits: Limits, policy: Policy, authenticationMethods: readonly AuthenticationMethod[]) {
     this.behind = memoryStore(this.clock, new SeededRandom(1), limits);
     this.store = new UnreliableStore(this.behind, (call) => this.meet(call));
     this.broker = new Broker(
       {
         ...this.store,
         authenticator: { authenticate: (credentials) => this.authenticate(credentials) },
+        authenticationMethods,
         authorizer: { mayPublish: (...asked) => this.mayPublish(...asked), maySubscribe: () => true },
         clock: this.clock,
         random: new SeededRandom(2),
@@ -118,11 +138,20 @@ export class BrokerTrial {
         cluster: undefined,
       },
       limits,
+      policy,
     );
   }
 
-  static async start(limits: Partial<Limits> = {}): Promise<BrokerTrial> {
-    const trial = new BrokerTrial({ ...defaultLimits, ...limits });
+  static async start(
+    limits: Partial<Limits> = {},
+    policy: Partial<Policy> = {},
+    authenticationMethods: readonly AuthenticationMethod[] = [],
+  ): Promise<BrokerTrial> {
+    const trial = new BrokerTrial(
+      { ...defaultLimits, ...limits },
+      { ...defaultPolicy, ...policy },
+      authenticationMethods,
+    );
     await trial.broker.start();
     return trial;
   }
@@ -133,11 +162,8 @@ export class BrokerTrial {
   }
 
   /** A connected Client. @throws Error if the broker refuses it */
-  async connect(clientId: string, options: ConnectOptions = {}): Promise<TestConnection> {
-    const connection = this.open();
-    const [answer] = await connection.send(connectPacket(clientId, options));
-    if (answer !== 'connack' && answer !== 'connack present') throw new Error(`${clientId} was told ${answer}`);
-    return connection;
+  connect(clientId: string, options: ConnectOptions = {}): Promise<TestConnection> {
+    return connectTo(this, clientId, options);
   }
 
   /** Stops the broker, where nothing has to be waited for. */

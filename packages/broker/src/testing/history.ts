@@ -58,6 +58,8 @@ export interface Delivered {
 /** One Session of one Client. */
 export class Life {
   readonly clientId: string;
+  /** Whether it outlives its connections. */
+  readonly isStored: boolean;
   readonly windows: Window[] = [];
   /** What the broker sent it, repeats included. */
   readonly sent: Delivered[] = [];
@@ -65,9 +67,12 @@ export class Life {
   readonly delivered: Delivered[] = [];
   /** Whether it is over; then nothing more is owed to it. */
   isOver = false;
+  /** When that came about. */
+  endedAt: number = Number.POSITIVE_INFINITY;
 
-  constructor(clientId: string) {
+  constructor(clientId: string, isStored = true) {
     this.clientId = clientId;
+    this.isStored = isStored;
   }
 }
 

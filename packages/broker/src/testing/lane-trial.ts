@@ -12,6 +12,7 @@ import type { Message } from '../message.ts';
 import type { Claim, Ingress, Store, StoredSubscription } from '../ports.ts';
 import { Router } from '../router.ts';
 import type { Session } from '../session/session.ts';
+import { Chooser } from '../shared/choose.ts';
 import { Surroundings } from './surroundings.ts';
 import { type PendingCall, UnreliableStore } from './unreliable-store.ts';
 
@@ -43,6 +44,7 @@ export class LaneTrial {
       this.meet(call);
     });
     const counters = this.around.counters;
+    const chooser = new Chooser({ strategy: 'round-robin', node: thisNode, knows: () => false });
     const distribution = new Distribution({
       routes: this.store.routes,
       drops,
@@ -51,6 +53,7 @@ export class LaneTrial {
       refuseWhenFull: limits.queueFull === 'refuse',
       nodeId: thisNode,
       peers: undefined,
+      chooser,
       sessionOf: (clientId) => this.sessions.get(clientId),
     });
     this.lane = new Lane({
@@ -61,6 +64,8 @@ export class LaneTrial {
       drops,
       counters,
       persistence,
+      chooser,
+      queueFull: limits.queueFull ?? 'drop-new',
       gatherMs: limits.gatherMs ?? 0,
       uidPrefix: 'u',
       elsewhere: undefined,

@@ -4,6 +4,7 @@ import { type Packet, ReasonCode, type Will } from '@skein/protocol';
 import { bytesOf } from '../contract/samples.ts';
 import type { SeededRandom } from '../contract/seeded-random.ts';
 import { connectPacket } from './broker-trial.ts';
+import { sharedFilter, sharedTopics } from './group-judge.ts';
 import { Life, type Published } from './history.ts';
 import type { Sent, SentPublish } from './recording-outlet.ts';
 import { retainedTopics, SimulatedConnection } from './simulated-connection.ts';
@@ -113,12 +114,13 @@ export class SimulatedClient {
     if (qos > 0 && this.#unacknowledged.size >= 4) return;
     const { clientId } = this.kind;
     const number = this.#published++;
-    const isRetained = this.#simulation.isCluster && qos === 2 && this.#random.oneIn(4);
+    const isRetained = qos === 2 && this.#random.oneIn(4);
+    const isShared = !isRetained && this.#random.oneIn(this.#simulation.sharesMost ? 1 : 3);
     const message = this.#note({
       text: `${clientId}-${number}`,
-      topic: isRetained ? `${retainedTopics}${clientId}` : `t/${clientId}/${qos}`,
+      topic: isRetained ? `${retainedTopics}${clientId}` : `${isShared ? sharedTopics : 't/'}${clientId}/${qos}`,
       qos,
-      stream: `${clientId} ${qos}${this.#partOfStream(qos)}${isRetained ? ' retained' : ''}`,
+      stream: `${clientId} ${qos}${this.#partOfStream(qos)}${isRetained ? ' retained' : ''}${isShared ? ' shared' : ''}`,
       number,
       isWill: false,
     });
@@ -133,9 +135,13 @@ export class SimulatedClient {
   subscribe(): void {
     if (this.#requests.size > 0) return;
     const filters = ['t/#', 't/+/2', 't/+/1', `t/${this.#random.pick(this.#simulation.clientIds)}/+`, 'w/#'];
+    const { volatileShare, sharesMost } = this.#simulation;
+    if (this.kind.isStored || volatileShare) {
+      for (let weight = sharesMost ? filters.length * 2 : 2; weight > 0; weight--) filters.push(sharedFilter);
+    }
     const topicFilter = this.#unsubscribed ?? this.#random.pick(filters);
     this.#unsubscribed = undefined;
-    const qos = this.#random.pick<0 | 1 | 2>([0, 1, 2, 2]);
+    const qos = topicFilter === sharedFilter ? 2 : this.#random.pick<0 | 1 | 2>([0, 1, 2, 2]);
     const packetId = this.#freePacketId();
     this.#requests.set(packetId, topicFilter);
     // The QoS may change from now on; what was certain of the earlier Subscription no longer is.
@@ -242,11 +248,12 @@ export class SimulatedClient {
     this.#received.clear();
     this.#hasSession = false;
     this.#life.isOver = true;
+    this.#life.endedAt = this.#simulation.step;
     this.#life = this.#beginLife();
   }
 
   #beginLife(): Life {
-    const life = new Life(this.kind.clientId);
+    const life = new Life(this.kind.clientId, this.kind.isStored);
     this.#lives++;
     this.#simulation.history.lives.push(life);
     return life;
@@ -259,11 +266,10 @@ export class SimulatedClient {
   }
 
   /**
-   * Where there are several nodes, what was published before by a way that is no more may come later than what is
+   * What was published before by a way that is no more may come later than what is
    * published now: at QoS 0 on another connection, at any QoS in another Session.
    */
   #partOfStream(qos: number): string {
-    if (!this.#simulation.isCluster) return '';
     return qos === 0 ? `, connection ${this.connection?.number}` : `, life ${this.#lives}`;
   }
 

@@ -174,12 +174,9 @@ export class SimulatedConnection implements Outlet {
     this.#client.receive(packet);
   }
 
-  /** The Will is deleted, unless another CONNECT of this Client may have decided about it already. */
+  /** The Will is deleted, if this comes in time: the store says whether it did. */
   #disconnects(): void {
-    if (this.#will === undefined || !this.#isAccepted) return;
-    // Where there are several nodes, the store says whether this came in time.
-    if (this.#simulation.isCluster || this.#simulation.contends(this)) this.#isWillOwed = false;
-    else this.#will.isForbidden = true;
+    if (this.#isAccepted) this.#isWillOwed = false;
   }
 
   #deliver(): void {

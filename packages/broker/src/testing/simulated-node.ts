@@ -22,8 +22,7 @@ export interface NodeSurroundings {
   readonly store: Store;
   readonly limits: Limits;
   readonly observer: Observer;
-  /** Undefined for a node that is alone. */
-  readonly peersOf: ((self: Member) => Peers) | undefined;
+  readonly peersOf: (self: Member) => Peers;
   /** Makes a rule broken on purpose, of the store as the broker sees it. */
   readonly spoil: (store: Store) => Store;
   /** A call of the store was made. */
@@ -65,12 +64,13 @@ export class SimulatedNode {
       {
         ...around.spoil(this.store),
         authenticator: { authenticate: async () => ({ accepted: true }) },
+        authenticationMethods: [],
         authorizer: { mayPublish: () => true, maySubscribe: () => true },
         clock: this.clock,
         random: around.random,
         observer: around.observer,
         nodeId: name,
-        cluster: around.peersOf && {
+        cluster: {
           self,
           peers: this.#gated(around.peersOf(self)),
           fenced: (why) => this.#end(why),

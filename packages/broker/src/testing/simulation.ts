@@ -1,11 +1,12 @@
 // Brokers among Clients that come and go, a network that is slow, and a store that fails, moved step by step by chance.
 //
 // The same seed makes the same steps. Afterwards the weather clears: every call is answered, every Client connects and
-// acknowledges what it gets, until nothing is left to do; then the History must hold. Where there are several nodes they
-// are killed, paused, and cut off from each other on the way (weather.ts), and leave nothing behind (aftermath.ts).
+// acknowledges what it gets, until nothing is left to do; then the History must hold. The nodes are killed, paused, and
+// cut off from each other on the way (weather.ts), and leave nothing behind (aftermath.ts). One node alone, in far more
+// and shorter schedules, is the affair of test/sim.
 
 import { ManualClock } from '../contract/manual-clock.ts';
-import { textOf, thisNode } from '../contract/samples.ts';
+import { textOf } from '../contract/samples.ts';
 import { SeededRandom } from '../contract/seeded-random.ts';
 import { defaultLimits } from '../limits.ts';
 import { PeerHub } from '../memory/peers.ts';
@@ -13,6 +14,7 @@ import { memoryStore } from '../memory/store.ts';
 import type { DueWill, Store } from '../ports.ts';
 import { faultsLeftBehind, faultsOfOwnership, faultsOfWills } from './aftermath.ts';
 import type { BrokenRule } from './broken-rules.ts';
+import { faultsOfGroup } from './group-judge.ts';
 import { HeldCalls } from './held-calls.ts';
 import { History } from './history.ts';
 import { type Kind, SimulatedClient } from './simulated-client.ts';
@@ -22,23 +24,20 @@ import { RecordingObserver } from './surroundings.ts';
 import { Weather } from './weather.ts';
 import { type Now, watchWills } from './will-watch.ts';
 
+/** Half of them depend on the node that they are connected to. */
 const kinds: readonly Kind[] = [
   { clientId: 'ann', protocolVersion: 5, isStored: true },
   { clientId: 'bob', protocolVersion: 4, isStored: true },
   { clientId: 'cyd', protocolVersion: 5, isStored: false },
   { clientId: 'dan', protocolVersion: 5, isStored: true },
-];
-/** More of those who depend on the node that they are connected to. */
-const clusterKinds: readonly Kind[] = [
-  ...kinds,
   { clientId: 'eve', protocolVersion: 4, isStored: false },
   { clientId: 'fay', protocolVersion: 5, isStored: false },
 ];
 
 /** How long some Clients stay away when the weather has cleared, so that nobody but the nodes makes up for the dead. */
 const absenceMs = 18_000;
-/** For how long nothing must happen: longer than it takes to look for routes that lead nowhere. */
-const quietMs = { alone: 12_000, cluster: 33_000 };
+/** For how long nothing must happen; in the end longer than it takes to look for routes that lead nowhere. */
+const quietMs = { atFirst: 12_000, inTheEnd: 33_000 };
 
 /** A place that is to be filled by another start of its node. */
 interface Vacancy {
@@ -52,7 +51,6 @@ export class Simulation {
   readonly clock: ManualClock = new ManualClock();
   readonly history: History = new History();
   readonly observer: RecordingObserver = new RecordingObserver();
-  readonly isCluster: boolean;
   readonly hub: PeerHub = new PeerHub(this.clock);
   /** The store behind all nodes. */
   readonly store: Store;
@@ -64,38 +62,44 @@ export class Simulation {
   readonly clients: readonly SimulatedClient[];
   readonly connections: Set<SimulatedConnection> = new Set();
   readonly clientIds: readonly string[];
+  /** Whether volatile Sessions are members of the shared group too, and take to their graves what they were given. */
+  readonly volatileShare: boolean;
+  readonly sharesMost: boolean;
   /** Counts what happens, so that it can be told what came first. */
   step = 0;
   /** When the weather cleared; undefined before. */
   clearedAtMs: number | undefined;
   /** All that happened; made into words only if somebody has to find out why. */
   readonly #story: { readonly step: number; readonly ms: number; readonly line: () => string }[] = [];
-  readonly #weather: Weather | undefined;
+  readonly #weather: Weather;
   readonly #rule: BrokenRule | undefined;
   readonly #vacancies: Vacancy[] = [];
   readonly #faults: string[] = [];
   #starts = 0;
 
   /**
-   * @param options.nodes one is alone and knows of no others
    * @param options.rule broken on purpose, to see that it is found
+   * @param options.sharesMost whether most messages are for the shared group; by chance if nothing is said
    */
-  constructor(seed: number, options: { readonly nodes?: number; readonly rule?: BrokenRule } = {}) {
-    const { nodes = 1, rule } = options;
+  constructor(
+    seed: number,
+    options: { readonly nodes: number; readonly rule?: BrokenRule; readonly sharesMost?: boolean },
+  ) {
+    const { nodes, rule } = options;
     this.random = new SeededRandom(seed);
-    this.isCluster = nodes > 1;
     this.#rule = rule;
     this.calls = new HeldCalls(this);
     const limits = this.#limits();
     const store = memoryStore(this.clock, this.random, limits);
     const now = (): Now => ({ step: this.step, ms: this.clock.monotonicMs() });
     this.store = watchWills(rule?.behind?.(store) ?? store, this.history, now);
-    const places = this.isCluster ? Array.from({ length: nodes }, (_, i) => `n${i}`) : [thisNode];
+    const places = Array.from({ length: nodes }, (_, i) => `n${i}`);
     this.nodes = places.map((nodeId) => this.#makeNode(nodeId));
-    this.#weather = this.isCluster ? new Weather(this) : undefined;
-    const all = this.isCluster ? clusterKinds : kinds;
-    this.clientIds = all.map(({ clientId }) => clientId);
-    this.clients = all.map((kind) => new SimulatedClient(this, kind));
+    this.#weather = new Weather(this);
+    this.volatileShare = this.random.oneIn(2);
+    this.sharesMost = options.sharesMost ?? this.random.oneIn(3);
+    this.clientIds = kinds.map(({ clientId }) => clientId);
+    this.clients = kinds.map((kind) => new SimulatedClient(this, kind));
   }
 
   /** Runs so many steps of bad weather. */
@@ -104,8 +108,7 @@ export class Simulation {
     await Promise.all(this.nodes.map((node) => node.start()));
     this.calls.areHeld = true;
     for (let i = 0; i < steps; i++) {
-      if (this.#weather === undefined) await this.#happen();
-      else await this.#weather.happen(() => this.#happen());
+      await this.#weather.happen(() => this.#happen());
       // Now and then the next thing happens before this one has come to rest.
       await this.clock.breathe(this.random.below(16));
       this.#tidy();
@@ -117,14 +120,11 @@ export class Simulation {
   async calm(): Promise<void> {
     this.clearedAtMs = this.clock.monotonicMs();
     this.#clear();
-    const absent = new Set(
-      this.clients.filter((client) => this.isCluster && !client.isConnected && this.random.oneIn(2)),
-    );
-    await this.#rest(quietMs.alone, absent);
-    if (!this.isCluster) return;
+    const absent = new Set(this.clients.filter((client) => !client.isConnected && this.random.oneIn(2)));
+    await this.#rest(quietMs.atFirst, absent);
     if (this.#passedMs < absenceMs) await this.#rest(absenceMs - this.#passedMs, absent);
     this.#faults.push(...faultsOfWills(this), ...(await faultsOfOwnership(this)));
-    await this.#rest(quietMs.cluster, new Set());
+    await this.#rest(quietMs.inTheEnd, new Set());
     // What everybody was promised by now holds for the last message too.
     for (const client of [...this.clients, ...this.clients, ...this.clients]) client.publish();
     await this.#rest(1000, new Set());
@@ -137,8 +137,11 @@ export class Simulation {
       (connection) =>
         connection.closedFor === undefined && !this.clients.some((client) => client.connection === connection),
     );
+    let countedGone = 0;
+    for (const { broker } of [...this.nodes, ...this.gone]) countedGone += broker.counters.dropped.member_gone;
     return [
       ...this.history.faults(),
+      ...faultsOfGroup(this.history, this.volatileShare, countedGone),
       ...this.#faults,
       ...zombies.map(({ name }) => `${name}: a connection was left open that has lost its Session`),
       ...this.observer.of('internal_error').map(({ where, error }) => `internal error in ${where}: ${error}`),
@@ -147,17 +150,8 @@ export class Simulation {
 
   /** A node that takes connections. */
   listeningNode(): SimulatedNode | undefined {
-    if (!this.isCluster) return this.nodes[0];
     const listening = this.nodes.filter(({ isListening }) => isListening);
     return listening.length === 0 ? undefined : this.random.pick(listening);
-  }
-
-  /** Whether another connection of the same Client is about to acquire its Session, or has tried to. */
-  contends(connection: SimulatedConnection): boolean {
-    const { name } = connection;
-    const isRival = (other: SimulatedConnection): boolean =>
-      other !== connection && other.name === name && !other.isAccepted;
-    return connection.node.broker.ownership.isBusy(name) || [...this.connections].some(isRival);
   }
 
   /** Ends a node where it stands; what its calls have not done yet may still happen to the store. */
@@ -179,7 +173,7 @@ export class Simulation {
 
   /** All that happened, a line each. */
   story(): string {
-    return this.#story.map(({ step, ms, line }) => `${step} ${this.isCluster ? `${ms} ms ` : ''}${line()}`).join('\n');
+    return this.#story.map(({ step, ms, line }) => `${step} ${ms} ms ${line()}`).join('\n');
   }
 
   /** Lets time pass, for everybody. */
@@ -198,7 +192,7 @@ export class Simulation {
   }
 
   #makeNode(nodeId: string): SimulatedNode {
-    const name = this.isCluster ? `${nodeId}:${++this.#starts}` : nodeId;
+    const name = `${nodeId}:${++this.#starts}`;
     return new SimulatedNode(
       {
         clock: this.clock,
@@ -206,9 +200,7 @@ export class Simulation {
         store: this.store,
         limits: this.#limits(),
         observer: { observe: (fact) => this.#observe(name, fact) },
-        peersOf: this.isCluster
-          ? (self) => this.#rule?.peers?.(this.hub.peers(self)) ?? this.hub.peers(self)
-          : undefined,
+        peersOf: (self) => this.#rule?.peers?.(this.hub.peers(self)) ?? this.hub.peers(self),
         spoil: (store) => this.#rule?.store?.(store) ?? store,
         meet: (node, call) => {
           this.#note(call);
@@ -221,13 +213,13 @@ export class Simulation {
       },
       nodeId,
       name,
-      this.isCluster ? this.random.below(1_000_000) : 0,
+      this.random.below(1_000_000),
     );
   }
 
   #observe(name: string, fact: Parameters<RecordingObserver['observe']>[0]): void {
     this.observer.observe(fact);
-    if (this.isCluster && fact.is.startsWith('node_')) {
+    if (fact.is.startsWith('node_')) {
       this.tell(() => `${name} says ${fact.is} ${'node' in fact ? fact.node : ''}`);
     }
   }
@@ -246,7 +238,7 @@ export class Simulation {
       this.gone.push(before);
       this.nodes[vacancy.place] = node;
       for (const other of this.gone) if (other.phase === 'killed') this.part(node, other);
-      this.#weather?.started(node, before);
+      this.#weather.started(node, before);
       this.tell(() => `${node.name} starts`);
       void node.start();
       return;
@@ -274,11 +266,11 @@ export class Simulation {
   /** From now on everything works. */
   #clear(): void {
     this.tell(() => 'the weather clears');
-    this.#weather?.clear();
+    this.#weather.clear();
     for (const vacancy of this.#vacancies) {
       vacancy.atMs = Math.min(vacancy.atMs, this.clock.monotonicMs() + this.random.below(5000));
     }
-    if (this.isCluster) this.calls.areHeld = false;
+    this.calls.areHeld = false;
   }
 
   /** Goes on until nothing has happened for so long. @param absent Clients that stay away */
@@ -306,7 +298,7 @@ export class Simulation {
       if (!isQuiet) restedMs = 0;
       if (restedMs >= forMs) return;
       // Whatever is repeated after a failure is repeated within a second; a Will within six.
-      const ms = restedMs < 1000 ? 100 : this.isCluster ? 1000 : 3000;
+      const ms = restedMs < 1000 ? 100 : 1000;
       restedMs += ms;
       await this.pass(ms);
     }
@@ -350,7 +342,7 @@ export class Simulation {
 
   /** Several nodes do more at once than one. */
   #times(max: number, happen: () => void): void {
-    for (let i = this.isCluster ? this.random.below(max) + 1 : 1; i > 0; i--) happen();
+    for (let i = this.random.below(max) + 1; i > 0; i--) happen();
   }
 
   #advanceConnection(): void {
@@ -358,7 +350,7 @@ export class Simulation {
     const busy = [...this.connections].filter(({ isBusy }) => isBusy);
     if (busy.length === 0) return;
     const connection = random.pick(busy);
-    if (random.oneIn(this.isCluster ? 300 : 60)) connection.lose();
+    if (random.oneIn(300)) connection.lose();
     else if (random.oneIn(40)) connection.setCongested(!connection.congested);
     else connection.advance();
   }
@@ -373,14 +365,13 @@ export class Simulation {
       if (random.oneIn(20)) client.connect(); // impatient
       return;
     }
-    if (this.isCluster && !client.isSubscribed) client.subscribe();
+    if (!client.isSubscribed) client.subscribe();
     // Where nodes come and go, Clients have reason enough to do so too.
-    const dice = this.isCluster ? 2 + random.below(98) : random.below(100);
-    if (dice < 2) client.abandon();
-    else if (dice < 4) client.connect();
+    const dice = 2 + random.below(98);
+    if (dice < 4) client.connect();
     else if (dice < 6) client.disconnect();
     else if (dice < 16) client.subscribe();
-    else if (dice < (this.isCluster ? 24 : 20)) client.unsubscribe();
+    else if (dice < 24) client.unsubscribe();
     else if (dice < 60) client.publish();
     else client.acknowledge();
   }

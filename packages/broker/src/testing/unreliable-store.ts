@@ -61,6 +61,7 @@ export class UnreliableStore implements Store {
   readonly routes: Store['routes'];
   readonly wills: Store['wills'];
   readonly members: Store['members'];
+  readonly shared: Store['shared'];
   /** Whether news of routes waits for {@link tellRoutes}. */
   holdsRoutes = false;
   readonly #meet: (call: PendingCall) => void;
@@ -73,13 +74,11 @@ export class UnreliableStore implements Store {
     this.sessions = this.#port('sessions', behind.sessions);
     this.queues = this.#port('queues', behind.queues);
     this.inbound = this.#port('inbound', behind.inbound);
-    this.retained = {
-      ...this.#port('retained', behind.retained),
-      match: (topicFilter) => this.#pages(behind.retained.match(topicFilter)),
-    };
+    this.retained = this.#port('retained', behind.retained);
     this.routes = { ...this.#port('routes', behind.routes), follow: (changed) => this.#follow(behind.routes, changed) };
     this.wills = this.#port('wills', behind.wills);
     this.members = this.#port('members', behind.members);
+    this.shared = this.#port('shared', behind.shared);
   }
 
   /** How many changes of routes the follower has not been told of. */
@@ -107,15 +106,6 @@ export class UnreliableStore implements Store {
     return new Promise((resolve, reject) => {
       this.#meet(new PendingCall(name, args, work, resolve, reject));
     });
-  }
-
-  async *#pages<Page>(pages: AsyncIterable<Page>): AsyncGenerator<Page> {
-    const iterator = pages[Symbol.asyncIterator]();
-    for (;;) {
-      const { done, value } = (await this.#call('retained.match', [], () => iterator.next())) as IteratorResult<Page>;
-      if (done === true) return;
-      yield value;
-    }
   }
 
   /** All routes there are have been told when this resolves; it is the changes after that which may be held back. */
