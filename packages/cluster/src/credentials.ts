@@ -7,7 +7,7 @@ import { Metadata, status } from '@grpc/grpc-js';
 import type { Member } from '@skein/broker';
 
 /** The number of the protocol between nodes. */
-const protocolVersion = '1';
+const protocolVersion = '2';
 
 const versionKey = 'skein-version';
 const fromKey = 'skein-from-bin';

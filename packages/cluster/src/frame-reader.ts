@@ -105,11 +105,10 @@ export class FrameReader {
     if ((head & kindBits) === kind.publish) this.#publisherId = publisherId;
     const expiresAtMs = head & flag.expiry ? heads.number() : 0;
     const uid = head & flag.uid ? heads.text() : undefined;
+    const member = head & flag.member ? { sharedFilter: heads.text(), generation: heads.text() } : undefined;
     const { topic, payload, qos, retain, properties } = this.#body();
-    return {
-      message: { topic, payload, qos, retain, properties, publisherId, expiresAtMs, frames: undefined },
-      uid,
-    };
+    const message = { topic, payload, qos, retain, properties, publisherId, expiresAtMs, frames: undefined };
+    return member === undefined ? { message, uid } : { message, uid, member };
   }
 
   #push(head: number, heads: HeadReader): PeerPush {

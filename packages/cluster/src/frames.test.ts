@@ -45,7 +45,14 @@ const message = (level: fc.Arbitrary<QoS>): fc.Arbitrary<Message> =>
   });
 
 const peerMessage = (level: fc.Arbitrary<QoS>): fc.Arbitrary<PeerMessage> =>
-  fc.record({ message: message(level), uid: fc.option(text, { nil: undefined }) });
+  fc.record(
+    {
+      message: message(level),
+      uid: fc.option(text, { nil: undefined }),
+      member: fc.record({ sharedFilter: text, generation: text }),
+    },
+    { requiredKeys: ['message', 'uid'] },
+  );
 
 const push: fc.Arbitrary<PeerPush> = fc.record({
   clientId: text,

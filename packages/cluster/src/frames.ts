@@ -10,7 +10,7 @@ import { writeByte, writeNumber, writeText } from './heads.ts';
 /** The first byte of a head: what the frame is … */
 export const kind = { publish: 0, deliver: 1, push: 2, kick: 3 } as const;
 /** … and what it has. */
-export const flag = { expiry: 4, uid: 8, entry: 16, samePublisher: 32 } as const;
+export const flag = { expiry: 4, uid: 8, entry: 16, samePublisher: 32, member: 64 } as const;
 /** The bits of the first byte that tell the kind. */
 export const kindBits = 3;
 
@@ -155,15 +155,20 @@ export class Frames {
     if (this.#bodies.buffer.length > keptBytes) Slab.give(this.#bodies);
   }
 
-  #message(kindOfFrame: number, { message, uid }: PeerMessage): void {
+  #message(kindOfFrame: number, { message, uid, member }: PeerMessage): void {
     const heads = this.#heads.length;
     const bodies = this.#bodies.length;
     try {
       const hasExpiry = message.expiresAtMs > 0;
-      writeByte(this.#heads, kindOfFrame + (hasExpiry ? flag.expiry : 0) + (uid === undefined ? 0 : flag.uid));
+      const flags = (hasExpiry ? flag.expiry : 0) + (uid === undefined ? 0 : flag.uid);
+      writeByte(this.#heads, kindOfFrame + flags + (member === undefined ? 0 : flag.member));
       if ((kindOfFrame & flag.samePublisher) === 0) writeText(this.#heads, message.publisherId);
       if (hasExpiry) writeNumber(this.#heads, message.expiresAtMs);
       if (uid !== undefined) writeText(this.#heads, uid);
+      if (member !== undefined) {
+        writeText(this.#heads, member.sharedFilter);
+        writeText(this.#heads, member.generation);
+      }
       this.#body(message.topic, message.payload, message.qos, message.retain, message.properties);
     } catch (error) {
       this.#cut(heads, bodies);

@@ -42,7 +42,8 @@ export const protobufFileName = "peer.proto";
  *                                                            number count · numbers, the Subscription Identifiers
  *   3  kick      text clientId · number epoch
  *
- *   message      text publisherId · + 4: number expiry in ms · + 8: text uid; and it has a body
+ *   message      text publisherId · + 4: number expiry in ms · + 8: text uid · + 64: text sharedFilter · text generation,
+ *                of the one member of a shared group that it is for; and it has a body
  *   number       8 bytes, the highest first
  *   text         2 bytes of length, UTF-8
  */
