@@ -9,15 +9,7 @@
 // close after us. A connection has no timer but a place on the wheel, and an idle one no memory but its fields.
 
 import type { Accepted, Client, CloseReason, Delivery, Message, Outlet } from '@skein/broker';
-import {
-  type AckProperties,
-  Decoder,
-  encode,
-  MqttError,
-  type Packet,
-  ReasonCode,
-  type TopicTable,
-} from '@skein/protocol';
+import { Decoder, encode, MqttError, type Packet, ReasonCode, type TopicTable } from '@skein/protocol';
 import { type DeliveryTerms, OutboundAliases, writeDelivery } from './delivery.ts';
 import { type Link, type Timed, ticksOf } from './keep-alive.ts';
 import type { Receiver, Transport } from './listen/transport.ts';
@@ -52,6 +44,14 @@ const lingerTicks = ticksOf(3000);
 const progressLookTicks = ticksOf(1000);
 /** A chunk of so many bytes is a sign of life though it ends no packet: a large one comes over a slow line. */
 const signOfLifeBytes = 256;
+
+/** Properties without which a packet still says what it has to say. */
+const dispensable: ReadonlySet<string> = new Set([
+  'reasonString',
+  'userProperties',
+  'responseInformation',
+  'serverReference',
+]);
 
 /** Largest CONNECT: a Will as large as it may be, and as much again for the rest. Nobody has been let in yet. */
 const connectMaxBytes = 128 * 1024;
@@ -206,20 +206,27 @@ export class Connection implements Outlet, Receiver, Timed, OutboxOwner {
     this.#outbox.appended(slab);
   }
 
-  /** Reasons in words are the first thing to go [MQTT-3.4.2-2]; what is too long without them cannot be said at all. */
+  /** What a Client can do without is the first thing to go [MQTT-3.4.2-2]; what is too long then cannot be said at all. */
   #sendShorter(packet: Packet): void {
-    const properties = 'properties' in packet ? (packet.properties as AckProperties | undefined) : undefined;
-    if (properties?.reasonString !== undefined || properties?.userProperties !== undefined) {
-      const { reasonString: _, userProperties: __, ...others } = properties;
-      this.send({ ...packet, properties: others } as Packet);
+    const properties = 'properties' in packet ? (packet.properties as Readonly<Record<string, unknown>>) : undefined;
+    const needed = Object.entries(properties ?? {}).filter(([name]) => !dispensable.has(name));
+    if (needed.length < Object.keys(properties ?? {}).length) {
+      this.send({ ...packet, properties: Object.fromEntries(needed) } as Packet);
     } else if (packet.type !== 'disconnect') {
       // Somebody would wait for it for ever. Later, since the broker is in the middle of something.
-      this.#around.turn.endOfTurn(() => this.#giveUpTooLarge());
+      this.#around.turn.endOfTurn(() => this.#giveUpTooLarge(packet.type));
     }
   }
 
-  #giveUpTooLarge(): void {
-    this.send({ type: 'disconnect', reasonCode: ReasonCode.packetTooLarge, properties: undefined });
+  /** Before CONNACK there is no DISCONNECT [MQTT-3.14.0-1]: an AUTH is refused with CONNACK, a CONNACK with nothing. */
+  #giveUpTooLarge(what: Packet['type']): void {
+    if (what === 'auth' && this.#terms === undefined) {
+      this.#client.fail(new MqttError(ReasonCode.packetTooLarge, 'the answer exceeds the Maximum Packet Size'));
+      return;
+    }
+    if (what !== 'connack') {
+      this.send({ type: 'disconnect', reasonCode: ReasonCode.packetTooLarge, properties: undefined });
+    }
     this.#lose('packet_too_large');
   }
 

@@ -3,6 +3,7 @@
 // nobody is let in. Stopping goes the way of starting backwards: unready, doors closed, Clients told, the store finished
 // with, and the admin port last.
 
+import type { AuthenticationMethod } from '@skein/broker';
 import { TopicTable } from '@skein/protocol';
 import { type Logger, pino } from 'pino';
 import { serveAdmin } from './admin/http.ts';
@@ -30,6 +31,12 @@ import { version } from './version.ts';
 /** Settings as they are written: any of {@link Config}, and of its limits, may be missing. */
 export type Settings = Partial<Omit<Config, 'limits'>> & { readonly limits?: Partial<Config['limits']> };
 
+/** What a node may be given that no setting says. */
+export interface EdgeParts {
+  /** Ways of enhanced authentication, each under a name of its own [MQTT 4.12]. */
+  readonly authenticationMethods?: readonly AuthenticationMethod[];
+}
+
 /** A node that runs. */
 export interface Edge extends AsyncDisposable {
   /** Where it listens for Clients, as bound, in the order of the settings. */
@@ -44,8 +51,8 @@ export interface Edge extends AsyncDisposable {
   /** What an acknowledged message survives. */
   readonly durability: OfferedDurability;
   /**
-   * Stops: Clients are told Server shutting down (0x8B), and what they were promised is stored. Called again, it waits
-   * for the same end.
+   * Stops: Clients are told Server shutting down (0x8B), or Use another server (0x9C) where the settings name one, and
+   * what they were promised is stored. Called again, it waits for the same end.
    *
    * @param deadlineMs from now, after which what is left is cut off
    */
@@ -67,8 +74,12 @@ const defaultStopMs = 10_000;
  * @throws ListenError if an address cannot be had
  * @throws StartRefused if something else is not as the settings need it
  */
-export async function startEdge(settings: Settings = {}, log: Logger = pino({ level: 'silent' })): Promise<Edge> {
-  return await openEdge(load([fromNested(settings, 'the settings')]).config, log);
+export async function startEdge(
+  settings: Settings = {},
+  log: Logger = pino({ level: 'silent' }),
+  parts: EdgeParts = {},
+): Promise<Edge> {
+  return await openEdge(load([fromNested(settings, 'the settings')]).config, log, () => {}, parts);
 }
 
 /**
@@ -82,8 +93,9 @@ export async function openEdge(
   config: Config,
   log: Logger,
   servesAgain: (edge: Edge) => void = () => {},
+  parts: EdgeParts = {},
 ): Promise<Edge> {
-  const node = new Node(config, log, servesAgain);
+  const node = new Node(config, log, servesAgain, parts);
   try {
     await node.start();
   } catch (error) {
@@ -111,7 +123,7 @@ class Node implements Edge {
   /** Called when the last connection is gone. */
   #lastGone: (() => void) | undefined;
 
-  constructor(config: Config, log: Logger, servesAgain: (edge: Edge) => void) {
+  constructor(config: Config, log: Logger, servesAgain: (edge: Edge) => void, parts: EdgeParts) {
     this.#config = config;
     this.#log = log;
     // A node that is alone is nobody's to bury, so nobody asks how long it stood still.
@@ -124,6 +136,7 @@ class Node implements Edge {
       clock: this.#clock,
       random: new SystemRandom(),
       topics: this.#topics,
+      authenticationMethods: parts.authenticationMethods ?? [],
       alive: () => this.#lives.look(),
     };
     this.#lives = new Lives({

@@ -5,7 +5,7 @@
 // that it holds is its own. It then ends this life without a word to anybody, as a crash would, and begins another:
 // under a new name, with a connection of its own to the store, so that nothing of the old one can come late.
 
-import { Broker, type Clock, type Member, type Observer, type Random } from '@skein/broker';
+import { type AuthenticationMethod, Broker, type Clock, type Member, type Observer, type Random } from '@skein/broker';
 import type { BoundPeers } from '@skein/cluster';
 import type { TopicTable } from '@skein/protocol';
 import type { Logger } from 'pino';
@@ -21,6 +21,7 @@ export interface EngineSurroundings {
   readonly clock: Clock;
   readonly random: Random;
   readonly topics: TopicTable;
+  readonly authenticationMethods: readonly AuthenticationMethod[];
   /** Says that the event loop is alive, before anything that came over the network is looked at. */
   readonly alive: () => void;
   /** Where peers are listened for, and what they are told; undefined for a node that is alone. */
@@ -57,7 +58,7 @@ export class Engine {
   }
 
   private constructor(around: EngineSurroundings, store: OpenedStore) {
-    const { config, log, clock, random, topics, alive, meeting } = around;
+    const { config, log, clock, random, topics, authenticationMethods, alive, meeting } = around;
     const hex = (bytes: number): string => Buffer.from(random.bytes(bytes)).toString('hex');
     this.#store = store;
     this.node = meeting === undefined ? config.nodeId : `${config.nodeId}:${hex(nonceBytes)}`;
@@ -71,10 +72,12 @@ export class Engine {
       this.#isFenced = true;
       around.fenced(this);
     };
+    const { sharedStrategy, responseInformation, serverReference } = config;
     this.broker = new Broker(
       {
         ...store.ports,
         authenticator: config.allowAnonymous === false ? refusingAuthenticator : anonymousAuthenticator,
+        authenticationMethods,
         authorizer: openAuthorizer,
         clock,
         random,
@@ -83,6 +86,7 @@ export class Engine {
         cluster: meeting && { self, peers: meeting.bound.peers({ self, clock, topics, alive }), fenced },
       },
       config.limits,
+      { sharedStrategy, responseInformation, serverReference },
     );
   }
 

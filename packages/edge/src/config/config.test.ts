@@ -103,6 +103,20 @@ describe('settings', () => {
     expect(settle({ yaml: 'allowAnonymous: true\n' }).config.allowAnonymous).toBe(true);
   });
 
+  it('direct Clients nowhere, unless they say where', () => {
+    const { sharedStrategy, responseInformation, serverReference } = settle({}).config;
+    expect({ sharedStrategy, responseInformation, serverReference }).toEqual({ sharedStrategy: 'round-robin' });
+    const environment = {
+      SKEIN_SERVER_REFERENCE: 'b.example:1884 c.example',
+      SKEIN_RESPONSE_INFORMATION: 'answers/%c',
+    };
+    expect(settle({ environment, flags: ['--shared-strategy=sticky'] }).config).toMatchObject({
+      sharedStrategy: 'sticky',
+      responseInformation: 'answers/%c',
+      serverReference: 'b.example:1884 c.example',
+    });
+  });
+
   it('each have a flag, a variable and a key of their own, and all are in the help', () => {
     for (const key of ['path', 'flag', 'variable'] as const) {
       expect(new Set(settings.map((setting) => setting[key])).size).toBe(settings.length);
@@ -232,6 +246,21 @@ describe('a wrong setting is named with its value, its place and what is allowed
       'anonymous access from everywhere',
       { flags: ['--listen', 'mqtt://0.0.0.0:1883'] },
       /listen: mqtt:\/\/0\.0\.0\.0:1883 can be reached from other machines.*--allow-anonymous/,
+    ],
+    [
+      'a strategy',
+      { flags: ['--shared-strategy=random'] },
+      /sharedStrategy: random from --shared-strategy.*allowed: round-robin, local, hash, sticky/,
+    ],
+    [
+      'a topic for responses that is for everybody',
+      { environment: { SKEIN_RESPONSE_INFORMATION: 'answers/#' } },
+      /responseInformation: answers\/# from SKEIN_RESPONSE_INFORMATION.*for others.*allowed: a Topic Name/,
+    ],
+    [
+      'a server to use instead',
+      { yaml: 'serverReference: mqtt://other.example\n' },
+      /serverReference: mqtt:\/\/other\.example from .*is no host.*allowed: HOST or HOST:PORT/,
     ],
     ['an address for peers', { flags: [...redis, '--peer=7470'] }, /peer: 7470 from --peer.*allowed: HOST:PORT/],
     [

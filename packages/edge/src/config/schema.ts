@@ -5,9 +5,10 @@
 // `--limits-receive-maximum` and its environment variable `SKEIN_LIMITS_RECEIVE_MAXIMUM`.
 
 import { hostname } from 'node:os';
-import { defaultLimits, type Limits } from '@skein/broker';
+import { defaultLimits, defaultPolicy, type Limits, type SharedStrategy, sharedStrategies } from '@skein/broker';
 import { z } from 'zod';
 import { allowedListenUrls, parseHostPort, parseListenUrl } from '../listen/address.ts';
+import { allowedReferences, allowedResponses, referenceProblem, responseProblem } from './directions.ts';
 import { type Durability, durabilities } from './durability.ts';
 import { allowedStoreUrls, storeProblem, storeShown } from './store-url.ts';
 
@@ -34,6 +35,11 @@ export interface Config {
   readonly advertise?: string | undefined;
   readonly allowAnonymous: boolean | 'loopback';
   readonly insecurePeers: boolean;
+  readonly sharedStrategy: SharedStrategy;
+  /** Undefined: Clients that ask for Response Information get none. */
+  readonly responseInformation?: string | undefined;
+  /** Undefined: Clients are not sent anywhere when the node stops. */
+  readonly serverReference?: string | undefined;
   readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
   readonly limits: Limits & EdgeLimits;
 }
@@ -283,6 +289,35 @@ const schema = z.strictObject({
     allowed: 'true, false',
     help: 'Whether the other nodes may be reached over a network, unencrypted, while peers have no certificates.',
   }),
+  sharedStrategy: oneOf(
+    defaultPolicy.sharedStrategy,
+    sharedStrategies,
+    'Which connected member of a shared group is next: each in turn, those of this node first, the same for one publisher, or one until it is gone.',
+  ),
+  responseInformation: z
+    .string()
+    .refine((text) => responseProblem(text) === undefined)
+    .optional()
+    .register(about, {
+      kind: 'text',
+      value: 'TOPIC',
+      allowed: allowedResponses,
+      help: 'Where a Client may have responses sent to, for those that ask; %c stands for their Client Identifier.',
+      preset: 'none',
+      problem: responseProblem,
+    }),
+  serverReference: z
+    .string()
+    .refine((text) => referenceProblem(text) === undefined)
+    .optional()
+    .register(about, {
+      kind: 'text',
+      value: 'HOST:PORT',
+      allowed: allowedReferences,
+      help: 'Other servers, which Clients of 5.0 are told to use when this node stops.',
+      preset: 'none',
+      problem: referenceProblem,
+    }),
   logLevel: oneOf(
     'info',
     ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
