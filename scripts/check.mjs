@@ -1,6 +1,6 @@
 // `npm run check`: what can be said of the code without running it, in seconds.
 //
-// Six looks at once. Each says one line if all is well, and what it found if not.
+// Seven looks at once. Each says one line if all is well, and what it found if not.
 
 import './node-version.mjs';
 import { spawn } from 'node:child_process';
@@ -8,6 +8,7 @@ import { install, root, tool } from './workspace.mjs';
 
 await install();
 const { arrows } = await import('./arrows.mjs');
+const { stalePage } = await import('./conformance.mjs');
 const { staleCode } = await import('./generate.mjs');
 
 /** @typedef {{ ok: boolean, text: string }} Outcome */
@@ -28,6 +29,10 @@ const looks = [
   }),
   look('generated code', async () => {
     const found = await staleCode();
+    return { ok: found.length === 0, text: found.map((each) => `${each}\n`).join('') };
+  }),
+  look('page of conformance', async () => {
+    const found = await stalePage();
     return { ok: found.length === 0, text: found.map((each) => `${each}\n`).join('') };
   }),
 ];

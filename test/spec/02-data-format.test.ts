@@ -22,28 +22,31 @@ const illFormed = [
   ['a sequence cut short', '61 e282'],
 ] as const;
 
-describe.each([5, 4] as const)('[MQTT-1.5.4-1] a string that is not UTF-8, at level %i', (version) => {
-  it.each(illFormed)('in a Topic Name: %s', async (_, hex) => {
-    const client = await broker.connect({ version });
-    client.sendBytes(framed('30', withLength(hex.replaceAll(' ', '')) + none(version)));
-    await expectDisconnect(client, ReasonCode.malformedPacket);
-  });
+describe.each([5, 4] as const)(
+  '[MQTT-1.5.4-1] [3.1.1 MQTT-1.5.3-1] a string that is not UTF-8, at level %i',
+  (version) => {
+    it.each(illFormed)('in a Topic Name: %s', async (_, hex) => {
+      const client = await broker.connect({ version });
+      client.sendBytes(framed('30', withLength(hex.replaceAll(' ', '')) + none(version)));
+      await expectDisconnect(client, ReasonCode.malformedPacket);
+    });
 
-  it.each(illFormed)('in a Topic Filter: %s', async (_, hex) => {
-    const client = await broker.connect({ version });
-    client.sendBytes(framed('82', `0001${none(version)}${withLength(hex.replaceAll(' ', ''))}00`));
-    await expectDisconnect(client, ReasonCode.malformedPacket);
-  });
-});
+    it.each(illFormed)('in a Topic Filter [MQTT-3.8.3-1] [3.1.1 MQTT-3.8.3-1]: %s', async (_, hex) => {
+      const client = await broker.connect({ version });
+      client.sendBytes(framed('82', `0001${none(version)}${withLength(hex.replaceAll(' ', ''))}00`));
+      await expectDisconnect(client, ReasonCode.malformedPacket);
+    });
+  },
+);
 
-describe.each([5, 4] as const)('[MQTT-1.5.4-2] the null character, at level %i', (version) => {
-  it('is refused in a Topic Name', async () => {
+describe.each([5, 4] as const)('[MQTT-1.5.4-2] [3.1.1 MQTT-1.5.3-2] the null character, at level %i', (version) => {
+  it('is refused in a Topic Name [3.1.1 MQTT-4.7.3-2]', async () => {
     const client = await broker.connect({ version });
     client.sendBytes(framed('30', hexString('a\u0000b') + none(version)));
     await expectDisconnect(client, ReasonCode.malformedPacket);
   });
 
-  it('is refused in a Topic Filter', async () => {
+  it('is refused in a Topic Filter [3.1.1 MQTT-4.7.3-2]', async () => {
     const client = await broker.connect({ version });
     client.sendBytes(framed('82', `0001${none(version)}${hexString('a\u0000')}00`));
     await expectDisconnect(client, ReasonCode.malformedPacket);
@@ -57,17 +60,20 @@ describe.each([5, 4] as const)('[MQTT-1.5.4-2] the null character, at level %i',
   });
 });
 
-describe.each([5, 4, 3] as const)('[MQTT-1.5.4-3] EF BB BF in a string, at level %i', (version) => {
-  it('is a character like any other: never stripped, and part of what is matched', async () => {
-    const plain = fresh('mark');
-    const marked = `\uFEFF${plain}`;
-    const client = await broker.connect({ version });
-    await client.subscribe(marked);
-    await client.publish({ topic: plain, payload: 'without' });
-    await client.publish({ topic: marked, payload: 'with' });
-    expect(await client.next()).toMatchObject({ type: 'publish', topic: marked, payload: bytes('with') });
-  });
-});
+describe.each([5, 4, 3] as const)(
+  '[MQTT-1.5.4-3] [3.1.1 MQTT-1.5.3-3] EF BB BF in a string, at level %i',
+  (version) => {
+    it('is a character like any other: never stripped, and part of what is matched', async () => {
+      const plain = fresh('mark');
+      const marked = `\uFEFF${plain}`;
+      const client = await broker.connect({ version });
+      await client.subscribe(marked);
+      await client.publish({ topic: plain, payload: 'without' });
+      await client.publish({ topic: marked, payload: 'with' });
+      expect(await client.next()).toMatchObject({ type: 'publish', topic: marked, payload: bytes('with') });
+    });
+  },
+);
 
 describe.each([5, 4] as const)('[MQTT-1.5.5-1] a Remaining Length, at level %i', (version) => {
   it('in more bytes than it needs is malformed', async () => {
@@ -94,22 +100,25 @@ describe('[MQTT-1.5.7-1] a User Property', () => {
   });
 });
 
-describe.each([5, 4] as const)('[MQTT-2.1.3-1] reserved flags that are not as they must be, at level %i', (version) => {
-  it.each([
-    ['PUBACK', '41', '0001'],
-    ['PUBREC', '51', '0001'],
-    ['PUBREL', '60', '0001'],
-    ['PUBCOMP', '71', '0001'],
-    ['SUBSCRIBE', '80', `0001${none(version)}${hexString('a')}00`],
-    ['UNSUBSCRIBE', 'a0', `0001${none(version)}${hexString('a')}`],
-    ['PINGREQ', 'c1', ''],
-    ['DISCONNECT', 'e1', ''],
-  ])('make a %s malformed', async (_, firstByte, rest) => {
-    const client = await broker.connect({ version });
-    client.sendBytes(framed(firstByte, rest));
-    await expectDisconnect(client, ReasonCode.malformedPacket);
-  });
-});
+describe.each([5, 4] as const)(
+  '[MQTT-2.1.3-1] [3.1.1 MQTT-2.2.2-1] reserved flags that are not as they must be, at level %i',
+  (version) => {
+    it.each([
+      ['PUBACK', '41', '0001'],
+      ['PUBREC', '51', '0001'],
+      ['PUBREL [MQTT-3.6.1-1]', '60', '0001'],
+      ['PUBCOMP', '71', '0001'],
+      ['SUBSCRIBE [MQTT-3.8.1-1]', '80', `0001${none(version)}${hexString('a')}00`],
+      ['UNSUBSCRIBE [MQTT-3.10.1-1]', 'a0', `0001${none(version)}${hexString('a')}`],
+      ['PINGREQ', 'c1', ''],
+      ['DISCONNECT [3.1.1 MQTT-3.14.1-1]', 'e1', ''],
+    ])('make a %s malformed', async (_, firstByte, rest) => {
+      const client = await broker.connect({ version });
+      client.sendBytes(framed(firstByte, rest));
+      await expectDisconnect(client, ReasonCode.malformedPacket);
+    });
+  },
+);
 
 describe('[§2.1.2] packet types', () => {
   it.each([5, 4] as const)('0 is forbidden, at level %i', async (version) => {
@@ -136,7 +145,7 @@ describe('[§2.1.2] packet types', () => {
   });
 });
 
-describe('[MQTT-2.2.1-2] a PUBLISH at QoS 0', () => {
+describe('[MQTT-2.2.1-2] [3.1.1 MQTT-2.3.1-5] a PUBLISH at QoS 0', () => {
   it.each([
     [5, '00'],
     [4, ''],
@@ -152,7 +161,7 @@ describe('[MQTT-2.2.1-2] a PUBLISH at QoS 0', () => {
   });
 });
 
-describe.each([5, 4] as const)('[MQTT-2.2.1-3] Packet Identifier 0, at level %i', (version) => {
+describe.each([5, 4] as const)('[MQTT-2.2.1-3] [3.1.1 MQTT-2.3.1-1] Packet Identifier 0, at level %i', (version) => {
   it.each([
     ['PUBLISH', '32', `${hexString('a')}0000${none(version)}`],
     ['SUBSCRIBE', '82', `0000${none(version)}${hexString('a')}00`],
@@ -166,43 +175,49 @@ describe.each([5, 4] as const)('[MQTT-2.2.1-3] Packet Identifier 0, at level %i'
   });
 });
 
-describe.each([5, 4, 3] as const)('[MQTT-2.2.1-4] Packet Identifiers of the Server, at level %i', (version) => {
-  it('are not zero, and not in use by another message', async () => {
-    const topic = fresh('many');
-    const client = await broker.connect({ version });
-    await client.subscribe(topic, { qos: 2 });
-    const publisher = await broker.connect();
-    for (const qos of [1, 2, 1, 2, 1, 2, 1, 2, 1, 2] as const) await publisher.publish({ topic, qos });
+describe.each([5, 4, 3] as const)(
+  '[MQTT-2.2.1-4] [3.1.1 MQTT-2.3.1-4] Packet Identifiers of the Server, at level %i',
+  (version) => {
+    it('are not zero, and not in use by another message', async () => {
+      const topic = fresh('many');
+      const client = await broker.connect({ version });
+      await client.subscribe(topic, { qos: 2 });
+      const publisher = await broker.connect();
+      for (const qos of [1, 2, 1, 2, 1, 2, 1, 2, 1, 2] as const) await publisher.publish({ topic, qos });
 
-    const packetIds = new Set<number>();
-    for (let count = 0; count < 10; count += 1) packetIds.add((await client.nextOf('publish')).packetId);
-    expect(packetIds.size).toBe(10);
-    expect(packetIds).not.toContain(0);
-  });
-});
-
-describe.each([5, 4, 3] as const)('[MQTT-2.2.1-5] [MQTT-2.2.1-6] acknowledgements, at level %i', (version) => {
-  it('carry the Packet Identifier of what they acknowledge', async () => {
-    const topic = fresh('ack');
-    const client = await broker.connect({ version });
-    expect(await client.subscribe(topic, { packetId: 700 })).toMatchObject({ packetId: 700 });
-    expect(await client.publish({ topic, qos: 1, packetId: 65_535 })).toMatchObject({
-      type: 'puback',
-      packetId: 65_535,
+      const packetIds = new Set<number>();
+      for (let count = 0; count < 10; count += 1) packetIds.add((await client.nextOf('publish')).packetId);
+      expect(packetIds.size).toBe(10);
+      expect(packetIds).not.toContain(0);
     });
-    expect(await client.publish({ topic, qos: 2, packetId: 256 })).toMatchObject({ type: 'pubcomp', packetId: 256 });
-    client.send({ type: 'unsubscribe', packetId: 9, topicFilters: [topic], properties: undefined });
-    expect(await client.nextOf('unsuback')).toMatchObject({ packetId: 9 });
-  });
+  },
+);
 
-  it('may be outstanding for a SUBSCRIBE and a PUBLISH with different Packet Identifiers at once', async () => {
-    const topic = fresh('ack');
-    const client = await broker.connect({ version });
-    client.sendPublish({ topic, qos: 2, packetId: 1 });
-    expect(await client.nextOf('pubrec')).toMatchObject({ packetId: 1 });
-    expect(await client.subscribe(topic, { packetId: 2 })).toMatchObject({ packetId: 2 });
-  });
-});
+describe.each([5, 4, 3] as const)(
+  '[MQTT-2.2.1-5] [MQTT-2.2.1-6] [3.1.1 MQTT-2.3.1-6] [3.1.1 MQTT-2.3.1-7] acknowledgements, at level %i',
+  (version) => {
+    it('carry the Packet Identifier of what they acknowledge', async () => {
+      const topic = fresh('ack');
+      const client = await broker.connect({ version });
+      expect(await client.subscribe(topic, { packetId: 700 })).toMatchObject({ packetId: 700 });
+      expect(await client.publish({ topic, qos: 1, packetId: 65_535 })).toMatchObject({
+        type: 'puback',
+        packetId: 65_535,
+      });
+      expect(await client.publish({ topic, qos: 2, packetId: 256 })).toMatchObject({ type: 'pubcomp', packetId: 256 });
+      client.send({ type: 'unsubscribe', packetId: 9, topicFilters: [topic], properties: undefined });
+      expect(await client.nextOf('unsuback')).toMatchObject({ packetId: 9 });
+    });
+
+    it('may be outstanding for a SUBSCRIBE and a PUBLISH with different Packet Identifiers at once', async () => {
+      const topic = fresh('ack');
+      const client = await broker.connect({ version });
+      client.sendPublish({ topic, qos: 2, packetId: 1 });
+      expect(await client.nextOf('pubrec')).toMatchObject({ packetId: 1 });
+      expect(await client.subscribe(topic, { packetId: 2 })).toMatchObject({ packetId: 2 });
+    });
+  },
+);
 
 describe('[MQTT-2.2.2-1] no properties', () => {
   it('are said with a Property Length of zero', async () => {
@@ -274,5 +289,18 @@ describe.each([5, 4, 3] as const)('[§2] packets and the chunks they come in, at
     expect(await client.nextOf('publish')).toMatchObject({ payload: bytes('one') });
     expect(await client.nextOf('publish')).toMatchObject({ payload: bytes('two') });
     expect(await client.next()).toEqual({ type: 'pingresp' });
+  });
+});
+
+describe('[MQTT-1.5.5-1] a Variable Byte Integer among properties', () => {
+  it.each([
+    ['Property Length', framed('30', `${hexString('a')} 8000`)],
+    ['Property Length of SUBSCRIBE', framed('82', `0001 8000 ${hexString('a')} 00`)],
+    ['Subscription Identifier', framed('82', `0001 03 0b 8100 ${hexString('a')} 00`)],
+    ['property identifier', framed('30', `${hexString('a')} 03 8100 01`)],
+  ])('in more bytes than it needs is malformed: %s', async (_, hex) => {
+    const client = await broker.connect();
+    client.sendBytes(hex);
+    await expectDisconnect(client, ReasonCode.malformedPacket);
   });
 });

@@ -152,10 +152,12 @@ describe('[MQTT-3.1.2-24] packets other than PUBLISH', () => {
     await client.next().catch(() => undefined);
     const [, length = ''] = /^20(..)/.exec(client.bytesReceived) ?? [];
     expect(length === '' ? 0 : 2 + Number.parseInt(length, 16)).toBeLessThanOrEqual(maximumPacketSize);
+    // Nor is there a DISCONNECT where there was no CONNACK [MQTT-3.14.0-1].
+    if (length === '') expect(client.bytesReceived).toBe('');
   });
 });
 
-describe('[MQTT-3.1.2-26] [MQTT-3.1.2-27] Topic Aliases towards a Client', () => {
+describe('[MQTT-3.1.2-26] [MQTT-3.1.2-27] [MQTT-3.3.2-11] Topic Aliases towards a Client', () => {
   it.each([
     ['absent', undefined],
     ['zero', 0],

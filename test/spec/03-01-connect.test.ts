@@ -57,14 +57,17 @@ describe('[MQTT-3.1.0-1] a first packet that is not CONNECT', () => {
   });
 });
 
-describe.each([5, 4, 3] as const)('[MQTT-3.1.0-2] a second CONNECT, at level %i', (version) => {
-  it('is a Protocol Error', async () => {
-    const clientId = fresh('twice');
-    const client = await broker.connect({ version, clientId });
-    client.send(connectPacket({ version, clientId }));
-    await expectDisconnect(client, ReasonCode.protocolError);
-  });
-});
+describe.each([5, 4, 3] as const)(
+  '[MQTT-3.1.0-2] [3.1.1 MQTT-3.1.0-2] [3.1.1 MQTT-4.8.0-1] a second CONNECT, at level %i',
+  (version) => {
+    it('is a Protocol Error', async () => {
+      const clientId = fresh('twice');
+      const client = await broker.connect({ version, clientId });
+      client.send(connectPacket({ version, clientId }));
+      await expectDisconnect(client, ReasonCode.protocolError);
+    });
+  },
+);
 
 describe.concurrent('[§3.1.4] no CONNECT within a reasonable time', () => {
   it('ends the Network Connection', async () => {
@@ -194,7 +197,7 @@ describe('[MQTT-3.1.3-3] [MQTT-3.1.3-4] the Client Identifier', () => {
 });
 
 describe.each([5, 4, 3] as const)(
-  '[MQTT-3.1.3-5] a Client Identifier of letters and digits, at level %i',
+  '[MQTT-3.1.3-5] [3.1.1 MQTT-3.1.3-5] a Client Identifier of letters and digits, at level %i',
   (version) => {
     it.each(['a', '0123456789abcdefghijklm', 'nopqrstuvwxyzABCDEFGHIJ', 'KLMNOPQRSTUVWXYZ'])(
       'is accepted: %s',
@@ -218,7 +221,7 @@ describe('[MQTT-3.1.3-5] a Client Identifier beyond what the Server must allow',
 });
 
 describe('[MQTT-3.1.3-6] [MQTT-3.1.3-7] a Client without Client Identifier', () => {
-  it('gets one that nobody else has', async () => {
+  it('gets one that nobody else has [MQTT-3.2.2-16]', async () => {
     const first = await broker.connect({ clientId: '' });
     const second = await broker.connect({ clientId: '' });
     const [one, two] = [first, second].map((client) => client.connack.properties?.assignedClientIdentifier);
@@ -286,33 +289,36 @@ describe('[MQTT-3.1.4-1] a CONNECT that does not conform', () => {
   });
 });
 
-describe.each([5, 4, 3] as const)('[MQTT-3.1.4-5] packets sent right behind CONNECT, at level %i', (version) => {
-  it('are handled once it is accepted', async () => {
-    const topic = fresh('eager');
-    const watcher = await broker.connect();
-    await watcher.subscribe(topic);
-    const client = await broker.open({ version });
-    client.sendTogether([
-      connectPacket({ version }),
-      {
-        type: 'subscribe',
-        packetId: 1,
-        subscriptions: [subscriptionRequest({ topicFilter: 'a' })],
-        properties: undefined,
-      },
-      client.publishPacket({ topic, payload: 'zero', qos: 0 }),
-      client.publishPacket({ topic, payload: 'one', qos: 1, packetId: 2 }),
-      { type: 'pingreq' },
-    ]);
-    expect(await client.next()).toMatchObject({ type: 'connack', reasonCode: 0 });
-    expect(await client.nextOf('suback')).toMatchObject({ packetId: 1 });
-    expect(await client.nextOf('puback')).toMatchObject({ packetId: 2 });
-    expect(await client.nextOf('pingresp')).toEqual({ type: 'pingresp' });
-    for (const payload of ['zero', 'one']) {
-      expect(await watcher.receiveMessage()).toMatchObject({ payload: bytes(payload) });
-    }
-  });
-});
+describe.each([5, 4, 3] as const)(
+  '[MQTT-3.1.4-5] [3.1.1 MQTT-3.1.4-4] packets sent right behind CONNECT, at level %i',
+  (version) => {
+    it('are handled once it is accepted', async () => {
+      const topic = fresh('eager');
+      const watcher = await broker.connect();
+      await watcher.subscribe(topic);
+      const client = await broker.open({ version });
+      client.sendTogether([
+        connectPacket({ version }),
+        {
+          type: 'subscribe',
+          packetId: 1,
+          subscriptions: [subscriptionRequest({ topicFilter: 'a' })],
+          properties: undefined,
+        },
+        client.publishPacket({ topic, payload: 'zero', qos: 0 }),
+        client.publishPacket({ topic, payload: 'one', qos: 1, packetId: 2 }),
+        { type: 'pingreq' },
+      ]);
+      expect(await client.next()).toMatchObject({ type: 'connack', reasonCode: 0 });
+      expect(await client.nextOf('suback')).toMatchObject({ packetId: 1 });
+      expect(await client.nextOf('puback')).toMatchObject({ packetId: 2 });
+      expect(await client.nextOf('pingresp')).toEqual({ type: 'pingresp' });
+      for (const payload of ['zero', 'one']) {
+        expect(await watcher.receiveMessage()).toMatchObject({ payload: bytes(payload) });
+      }
+    });
+  },
+);
 
 describe('[MQTT-3.1.4-6] packets sent right behind a CONNECT that is refused', () => {
   it('are not processed', async () => {
@@ -328,5 +334,14 @@ describe('[MQTT-3.1.4-6] packets sent right behind a CONNECT that is refused', (
     await expectRefusal(client, ReasonCode.clientIdentifierNotValid);
 
     await watcher.expectNothing();
+  });
+});
+
+describe('[MQTT-3.1.4-2] a Server that does not allow anonymous Clients', () => {
+  it.each([5, 4, 3] as const)('refuses them with Not authorized, at level %i', async (version) => {
+    await using strict = await startBroker({ allowAnonymous: false });
+    const client = await strict.attempt({ version });
+    expect(client.connack.reasonCode).toBe(ReasonCode.notAuthorized);
+    expect(await client.closed).toBe(true);
   });
 });

@@ -12,50 +12,53 @@ import { lasting, versions } from '../support/sessions.ts';
 const broker = await startBroker();
 afterAll(() => broker[Symbol.asyncDispose]());
 
-describe.each(versions)('[MQTT-3.1.2-4] Clean Start 1, at level %i', (version) => {
-  it('discards the Subscriptions and the queued messages of the Session before', async () => {
-    const topic = fresh('clean');
-    const before = await broker.connect({ version, ...lasting });
-    await before.subscribe(topic, { qos: 1 });
-    await before.disconnect();
-    const publisher = await broker.connect();
-    await publisher.publish({ topic, qos: 1, payload: 'for the old Session' });
+describe.each(versions)(
+  '[MQTT-3.1.2-4] [MQTT-3.1.4-4] [3.1.1 MQTT-3.1.2-6] [3.1.1 MQTT-3.1.4-3] Clean Start 1, at level %i',
+  (version) => {
+    it('discards the Subscriptions and the queued messages of the Session before', async () => {
+      const topic = fresh('clean');
+      const before = await broker.connect({ version, ...lasting });
+      await before.subscribe(topic, { qos: 1 });
+      await before.disconnect();
+      const publisher = await broker.connect();
+      await publisher.publish({ topic, qos: 1, payload: 'for the old Session' });
 
-    const clean = await broker.connect({ version, clientId: before.clientId, cleanStart: true });
-    expect(clean.connack.sessionPresent).toBe(false);
-    await publisher.publish({ topic, qos: 1, payload: 'for nobody' });
-    await clean.expectNothing();
-  });
+      const clean = await broker.connect({ version, clientId: before.clientId, cleanStart: true });
+      expect(clean.connack.sessionPresent).toBe(false);
+      await publisher.publish({ topic, qos: 1, payload: 'for nobody' });
+      await clean.expectNothing();
+    });
 
-  it('discards what the old Session had in flight, both ways', async () => {
-    const topic = fresh('clean');
-    const before = await broker.connect({ version, ...lasting });
-    await before.subscribe(topic, { qos: 2 });
-    before.sendPublish({ topic, qos: 2, packetId: 5, payload: 'half done' });
-    await before.nextOf('pubrec');
-    await before.nextOf('publish');
-    before.drop();
+    it('discards what the old Session had in flight, both ways', async () => {
+      const topic = fresh('clean');
+      const before = await broker.connect({ version, ...lasting });
+      await before.subscribe(topic, { qos: 2 });
+      before.sendPublish({ topic, qos: 2, packetId: 5, payload: 'half done' });
+      await before.nextOf('pubrec');
+      await before.nextOf('publish');
+      before.drop();
 
-    const clean = await broker.connect({ version, clientId: before.clientId, cleanStart: true });
-    await clean.expectNothing();
-    // Packet Identifier 5 means nothing any more: this is a new message, and it is delivered.
-    await clean.subscribe(topic, { qos: 2 });
-    await clean.publish({ topic, qos: 2, packetId: 5, payload: 'whole' });
-    expect(await clean.receiveMessage()).toMatchObject({ payload: bytes('whole'), dup: false });
-  });
+      const clean = await broker.connect({ version, clientId: before.clientId, cleanStart: true });
+      await clean.expectNothing();
+      // Packet Identifier 5 means nothing any more: this is a new message, and it is delivered.
+      await clean.subscribe(topic, { qos: 2 });
+      await clean.publish({ topic, qos: 2, packetId: 5, payload: 'whole' });
+      expect(await clean.receiveMessage()).toMatchObject({ payload: bytes('whole'), dup: false });
+    });
 
-  it('leaves retained messages alone [3.1.1 MQTT-3.1.2-7]', async () => {
-    const topic = fresh('clean');
-    const client = await broker.connect({ version, ...lasting });
-    await client.publish({ topic, qos: 1, retain: true, payload: 'stays' });
-    await client.disconnect();
-    const clean = await broker.connect({ version, clientId: client.clientId, cleanStart: true });
-    await clean.subscribe(topic);
-    expect(await clean.receiveMessage()).toMatchObject({ payload: bytes('stays'), retain: true });
-  });
-});
+    it('leaves retained messages alone [3.1.1 MQTT-3.1.2-7]', async () => {
+      const topic = fresh('clean');
+      const client = await broker.connect({ version, ...lasting });
+      await client.publish({ topic, qos: 1, retain: true, payload: 'stays' });
+      await client.disconnect();
+      const clean = await broker.connect({ version, clientId: client.clientId, cleanStart: true });
+      await clean.subscribe(topic);
+      expect(await clean.receiveMessage()).toMatchObject({ payload: bytes('stays'), retain: true });
+    });
+  },
+);
 
-describe.each(versions)('[MQTT-3.1.2-5] Clean Start 0 with a Session, at level %i', (version) => {
+describe.each(versions)('[MQTT-3.1.2-5] [3.1.1 MQTT-3.1.2-5] Clean Start 0 with a Session, at level %i', (version) => {
   it('resumes it: its Subscriptions, and what came in the meantime, in order', async () => {
     const topic = fresh('resume');
     const before = await broker.connect({ version, ...lasting });
@@ -73,14 +76,17 @@ describe.each(versions)('[MQTT-3.1.2-5] Clean Start 0 with a Session, at level %
   });
 });
 
-describe.each(versions)('[MQTT-3.1.2-6] Clean Start 0 without a Session, at level %i', (version) => {
-  it('makes a new one', async () => {
-    const client = await broker.connect({ version, ...lasting });
-    expect(client.connack.sessionPresent).toBe(false);
-    await client.subscribe(fresh('new'));
-    await client.expectNothing();
-  });
-});
+describe.each(versions)(
+  '[MQTT-3.1.2-6] [3.1.1 MQTT-3.1.2-4] Clean Start 0 without a Session, at level %i',
+  (version) => {
+    it('makes a new one', async () => {
+      const client = await broker.connect({ version, ...lasting });
+      expect(client.connack.sessionPresent).toBe(false);
+      await client.subscribe(fresh('new'));
+      await client.expectNothing();
+    });
+  },
+);
 
 describe('[MQTT-3.1.2-23] the Session after the Network Connection', () => {
   it('ends with it when the Session Expiry Interval is absent', async () => {
@@ -91,7 +97,7 @@ describe('[MQTT-3.1.2-23] the Session after the Network Connection', () => {
     expect(back.connack.sessionPresent).toBe(false);
   });
 
-  it('ends with it at Clean Session 1 in 3.1.1', async () => {
+  it('ends with it at Clean Session 1 in 3.1.1 [3.1.1 MQTT-3.1.2-6]', async () => {
     const client = await broker.connect({ version: 4, cleanStart: true });
     await client.disconnect();
     const back = await broker.connect({ version: 4, clientId: client.clientId, cleanStart: false });
@@ -161,7 +167,7 @@ describe.concurrent('[MQTT-4.1.0-2] the Session Expiry Interval', () => {
   });
 });
 
-describe.concurrent.each(versions)('[MQTT-3.1.2-22] Keep Alive, at level %i', (version) => {
+describe.concurrent.each(versions)('[MQTT-3.1.2-22] [3.1.1 MQTT-3.1.2-24] Keep Alive, at level %i', (version) => {
   it('closes a silent Client after one and a half times its interval', async () => {
     const elapsedMs = stopwatch();
     const client = await broker.connect({ version, keepAliveSeconds: 1 });
@@ -240,12 +246,26 @@ describe('[MQTT-3.1.4-3] many CONNECTs with the same Client Identifier at once',
   });
 });
 
-describe('[MQTT-3.1.3-2] two Client Identifiers', () => {
+describe.each(versions)('[MQTT-3.1.3-2] [3.1.1 MQTT-3.1.3-2] two Client Identifiers, at level %i', (version) => {
   it('are two Sessions, though they differ in case only', async () => {
     const clientId = fresh('Case');
-    const one = await broker.connect({ clientId });
-    const other = await broker.connect({ clientId: clientId.toLowerCase() });
+    const one = await broker.connect({ version, clientId });
+    const other = await broker.connect({ version, clientId: clientId.toLowerCase() });
     await one.expectNothing();
     await other.expectNothing();
+  });
+});
+
+describe.concurrent.each(versions)('[MQTT-3.1.2-22] a packet that never ends, at level %i', (version) => {
+  it('is no packet: its bytes do not keep the Client alive', async () => {
+    const client = await broker.connect({ version, keepAliveSeconds: 1 });
+    // A PUBLISH of 100 bytes is announced, and drips.
+    client.sendBytes('30 64');
+    const drip = setInterval(() => client.sendBytes('00'), 200);
+    try {
+      expect(await client.closedWithin(5000)).toBe(true);
+    } finally {
+      clearInterval(drip);
+    }
   });
 });

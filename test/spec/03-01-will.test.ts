@@ -28,84 +28,87 @@ async function expectNoWill(watcher: RawClient, topic: string): Promise<void> {
   expect(await watcher.receiveMessage()).toMatchObject({ payload: bytes('no will before this') });
 }
 
-describe.each(versions)('[MQTT-3.1.2-7] [MQTT-3.1.2-8] the Will Message, at level %i', (version) => {
-  it('is published when the Network Connection is lost', async () => {
-    const topic = fresh('will');
-    const watcher = await watch(topic);
-    const client = await broker.connect({ version, will: { topic, payload: 'lost' } });
-    client.drop();
-    expect(await watcher.receiveMessage()).toMatchObject({ topic, payload: bytes('lost'), qos: 0, retain: false });
-  });
+describe.each(versions)(
+  '[MQTT-3.1.2-7] [MQTT-3.1.2-8] [3.1.1 MQTT-3.1.2-8] the Will Message, at level %i',
+  (version) => {
+    it('is published when the Network Connection is lost', async () => {
+      const topic = fresh('will');
+      const watcher = await watch(topic);
+      const client = await broker.connect({ version, will: { topic, payload: 'lost' } });
+      client.drop();
+      expect(await watcher.receiveMessage()).toMatchObject({ topic, payload: bytes('lost'), qos: 0, retain: false });
+    });
 
-  it('is published when the Client closes without DISCONNECT', async () => {
-    const topic = fresh('will');
-    const watcher = await watch(topic);
-    const client = await broker.connect({ version, will: { topic, payload: 'hung up' } });
-    client.hangUp();
-    expect(await watcher.receiveMessage()).toMatchObject({ payload: bytes('hung up') });
-    expect(await client.closed).toBe(true);
-  });
+    it('is published when the Client closes without DISCONNECT', async () => {
+      const topic = fresh('will');
+      const watcher = await watch(topic);
+      const client = await broker.connect({ version, will: { topic, payload: 'hung up' } });
+      client.hangUp();
+      expect(await watcher.receiveMessage()).toMatchObject({ payload: bytes('hung up') });
+      expect(await client.closed).toBe(true);
+    });
 
-  it('is published when the Client breaks the protocol', async () => {
-    const topic = fresh('will');
-    const watcher = await watch(topic);
-    const client = await broker.connect({ version, will: { topic, payload: 'broken' } });
-    client.sendBytes('0000');
-    expect(await watcher.receiveMessage()).toMatchObject({ payload: bytes('broken') });
-  });
+    it('is published when the Client breaks the protocol', async () => {
+      const topic = fresh('will');
+      const watcher = await watch(topic);
+      const client = await broker.connect({ version, will: { topic, payload: 'broken' } });
+      client.sendBytes('0000');
+      expect(await watcher.receiveMessage()).toMatchObject({ payload: bytes('broken') });
+    });
 
-  it('is published when another Client takes over its Client Identifier', async () => {
-    const topic = fresh('will');
-    const watcher = await watch(topic);
-    const first = await broker.connect({ version, will: { topic, payload: 'taken over' } });
-    await broker.connect({ version, clientId: first.clientId });
-    expect(await watcher.receiveMessage()).toMatchObject({ payload: bytes('taken over') });
-  });
+    it('is published when another Client takes over its Client Identifier', async () => {
+      const topic = fresh('will');
+      const watcher = await watch(topic);
+      const first = await broker.connect({ version, will: { topic, payload: 'taken over' } });
+      await broker.connect({ version, clientId: first.clientId });
+      expect(await watcher.receiveMessage()).toMatchObject({ payload: bytes('taken over') });
+    });
 
-  it('is published once', async () => {
-    const topic = fresh('will');
-    const watcher = await watch(topic);
-    const client = await broker.connect({ version, will: { topic, payload: 'once', qos: 1 } });
-    client.sendBytes('0000');
-    await client.closed;
-    client.drop();
-    expect(await watcher.receiveMessage()).toMatchObject({ payload: bytes('once') });
-    await broker.connect({ version, clientId: client.clientId });
-    await expectNoWill(watcher, topic);
-  });
+    it('is published once [3.1.1 MQTT-3.1.2-10]', async () => {
+      const topic = fresh('will');
+      const watcher = await watch(topic);
+      const client = await broker.connect({ version, will: { topic, payload: 'once', qos: 1 } });
+      client.sendBytes('0000');
+      await client.closed;
+      client.drop();
+      expect(await watcher.receiveMessage()).toMatchObject({ payload: bytes('once') });
+      await broker.connect({ version, clientId: client.clientId });
+      await expectNoWill(watcher, topic);
+    });
 
-  it.each([0, 1, 2] as const)('is published at its Will QoS %i', async (qos) => {
-    const topic = fresh('will');
-    const watcher = await watch(topic);
-    const client = await broker.connect({ version, will: { topic, qos } });
-    client.drop();
-    expect(await watcher.receiveMessage()).toMatchObject({ topic, qos });
-  });
+    it.each([0, 1, 2] as const)('is published at its Will QoS %i', async (qos) => {
+      const topic = fresh('will');
+      const watcher = await watch(topic);
+      const client = await broker.connect({ version, will: { topic, qos } });
+      client.drop();
+      expect(await watcher.receiveMessage()).toMatchObject({ topic, qos });
+    });
 
-  it('is published with an empty payload, if that is what it has', async () => {
-    const topic = fresh('will');
-    const watcher = await watch(topic);
-    const client = await broker.connect({ version, will: { topic, payload: '' } });
-    client.drop();
-    expect(await watcher.receiveMessage()).toMatchObject({ topic, payload: bytes('') });
-  });
+    it('is published with an empty payload, if that is what it has', async () => {
+      const topic = fresh('will');
+      const watcher = await watch(topic);
+      const client = await broker.connect({ version, will: { topic, payload: '' } });
+      client.drop();
+      expect(await watcher.receiveMessage()).toMatchObject({ topic, payload: bytes('') });
+    });
 
-  it('is published to a Session that is away, at QoS 1', async () => {
-    const topic = fresh('will');
-    const away = await broker.connect({ cleanStart: false, properties: { sessionExpiryInterval: 60 } });
-    await away.subscribe(topic, { qos: 1 });
-    await away.disconnect();
-    const watcher = await watch(topic);
-    const client = await broker.connect({ version, will: { topic, qos: 1, payload: 'kept' } });
-    client.drop();
-    await watcher.receiveMessage();
+    it('is published to a Session that is away, at QoS 1', async () => {
+      const topic = fresh('will');
+      const away = await broker.connect({ cleanStart: false, properties: { sessionExpiryInterval: 60 } });
+      await away.subscribe(topic, { qos: 1 });
+      await away.disconnect();
+      const watcher = await watch(topic);
+      const client = await broker.connect({ version, will: { topic, qos: 1, payload: 'kept' } });
+      client.drop();
+      await watcher.receiveMessage();
 
-    const back = await broker.connect({ clientId: away.clientId, cleanStart: false });
-    expect(await back.receiveMessage()).toMatchObject({ topic, payload: bytes('kept'), qos: 1 });
-  });
-});
+      const back = await broker.connect({ clientId: away.clientId, cleanStart: false });
+      expect(await back.receiveMessage()).toMatchObject({ topic, payload: bytes('kept'), qos: 1 });
+    });
+  },
+);
 
-describe.each(versions)('[MQTT-3.14.4-3] [MQTT-3.1.2-10] DISCONNECT, at level %i', (version) => {
+describe.each(versions)('[MQTT-3.14.4-3] [MQTT-3.1.2-10] [3.1.1 MQTT-3.14.4-3] DISCONNECT, at level %i', (version) => {
   it('deletes the Will Message unpublished', async () => {
     const topic = fresh('will');
     const watcher = await watch(topic);
@@ -114,7 +117,7 @@ describe.each(versions)('[MQTT-3.14.4-3] [MQTT-3.1.2-10] DISCONNECT, at level %i
     await expectNoWill(watcher, topic);
   });
 
-  it('deletes it for good: a Session that is resumed has none', async () => {
+  it('deletes it for good: a Session that is resumed has none [3.1.1 MQTT-3.1.2-10]', async () => {
     const topic = fresh('will');
     const watcher = await watch(topic);
     const properties = { sessionExpiryInterval: 60 };
@@ -149,27 +152,30 @@ describe('[§3.14.2.1] DISCONNECT with Will Message (0x04)', () => {
   });
 });
 
-describe.each(versions)('[MQTT-3.1.2-14] [MQTT-3.1.2-15] Will Retain, at level %i', (version) => {
-  it('0: the Will is not retained', async () => {
-    const topic = fresh('will');
-    const watcher = await watch(topic);
-    const client = await broker.connect({ version, will: { topic } });
-    client.drop();
-    await watcher.receiveMessage();
-    const late = await watch(topic);
-    await late.expectNothing();
-  });
+describe.each(versions)(
+  '[MQTT-3.1.2-14] [MQTT-3.1.2-15] [3.1.1 MQTT-3.1.2-16] [3.1.1 MQTT-3.1.2-17] Will Retain, at level %i',
+  (version) => {
+    it('0: the Will is not retained', async () => {
+      const topic = fresh('will');
+      const watcher = await watch(topic);
+      const client = await broker.connect({ version, will: { topic } });
+      client.drop();
+      await watcher.receiveMessage();
+      const late = await watch(topic);
+      await late.expectNothing();
+    });
 
-  it('1: the Will is retained', async () => {
-    const topic = fresh('will');
-    const watcher = await watch(topic);
-    const client = await broker.connect({ version, will: { topic, payload: 'offline', qos: 1, retain: true } });
-    client.drop();
-    expect(await watcher.receiveMessage()).toMatchObject({ retain: false });
-    const late = await watch(topic);
-    expect(await late.receiveMessage()).toMatchObject({ topic, payload: bytes('offline'), qos: 1, retain: true });
-  });
-});
+    it('1: the Will is retained', async () => {
+      const topic = fresh('will');
+      const watcher = await watch(topic);
+      const client = await broker.connect({ version, will: { topic, payload: 'offline', qos: 1, retain: true } });
+      client.drop();
+      expect(await watcher.receiveMessage()).toMatchObject({ retain: false });
+      const late = await watch(topic);
+      expect(await late.receiveMessage()).toMatchObject({ topic, payload: bytes('offline'), qos: 1, retain: true });
+    });
+  },
+);
 
 describe.concurrent.each(versions)(
   '[MQTT-3.1.2-8] [MQTT-3.1.2-22] Keep Alive that runs out, at level %i',

@@ -1,30 +1,34 @@
 // MQTT 5.0 chapter 3.2, CONNACK: what the Server says first, and what it announces.
 
-import { ReasonCode } from '@skein/protocol';
+import { type Connack, ReasonCode } from '@skein/protocol';
 import { afterAll, describe, expect, it } from 'vitest';
 import { startBroker } from '../support/broker.ts';
 import { expectDisconnect } from '../support/ending.ts';
 import { fresh } from '../support/fresh.ts';
+import { hexString, rawConnect } from '../support/hex.ts';
 import { bytes } from '../support/payload.ts';
 import { lasting, versions } from '../support/sessions.ts';
 
 const broker = await startBroker();
 afterAll(() => broker[Symbol.asyncDispose]());
 
-describe.each(versions)('[MQTT-3.2.0-1] the first packet from the Server, at level %i', (version) => {
-  it('is CONNACK, even if messages have been waiting', async () => {
-    const topic = fresh('waiting');
-    const before = await broker.connect({ version, ...lasting });
-    await before.subscribe(topic, { qos: 1 });
-    await before.disconnect();
-    const publisher = await broker.connect();
-    await publisher.publish({ topic, qos: 1, payload: 'waiting' });
+describe.each(versions)(
+  '[MQTT-3.2.0-1] [3.1.1 MQTT-3.2.0-1] the first packet from the Server, at level %i',
+  (version) => {
+    it('is CONNACK, even if messages have been waiting', async () => {
+      const topic = fresh('waiting');
+      const before = await broker.connect({ version, ...lasting });
+      await before.subscribe(topic, { qos: 1 });
+      await before.disconnect();
+      const publisher = await broker.connect();
+      await publisher.publish({ topic, qos: 1, payload: 'waiting' });
 
-    const back = await broker.connect({ version, clientId: before.clientId, ...lasting });
-    expect(back.bytesReceived).toMatch(/^20/);
-    expect(await back.receiveMessage()).toMatchObject({ payload: bytes('waiting') });
-  });
-});
+      const back = await broker.connect({ version, clientId: before.clientId, ...lasting });
+      expect(back.bytesReceived).toMatch(/^20/);
+      expect(await back.receiveMessage()).toMatchObject({ payload: bytes('waiting') });
+    });
+  },
+);
 
 describe.each(versions)('[MQTT-3.2.0-2] CONNACK, at level %i', (version) => {
   it('is sent once', async () => {
@@ -126,9 +130,9 @@ describe('[§3.2.2.3] what the Server announces', () => {
     expect(client.connack.properties?.topicAliasMaximum).toBe(32);
   });
 
-  it('everything else that 5.0 offers, but Shared Subscriptions', async () => {
+  it('everything else that 5.0 offers', async () => {
     const { connack } = await broker.connect();
-    expect(connack.properties?.sharedSubscriptionAvailable).toBe(0);
+    expect(connack.properties?.sharedSubscriptionAvailable ?? 1).toBe(1);
     expect(connack.properties?.maximumQos).toBeUndefined();
     expect(connack.properties?.retainAvailable ?? 1).toBe(1);
     expect(connack.properties?.wildcardSubscriptionAvailable ?? 1).toBe(1);
@@ -212,5 +216,33 @@ describe('[MQTT-3.2.2-15] a packet larger than the Maximum Packet Size of the Se
     const payload = new Uint8Array(4096 - 11);
     await client.publish({ topic: 'exact', payload });
     expect((await client.receiveMessage()).payload.length).toBe(payload.length);
+  });
+});
+
+/** [§3.2.2.2] */
+const connectReasonCodes: readonly number[] = [
+  0x00, 0x80, 0x81, 0x82, 0x83, 0x84, 0x85, 0x86, 0x87, 0x88, 0x89, 0x8a, 0x8c, 0x90, 0x95, 0x97, 0x99, 0x9a, 0x9b,
+  0x9c, 0x9d, 0x9f,
+];
+
+describe('[MQTT-3.2.2-8] the Reason Code of CONNACK', () => {
+  it.each([
+    ['the reserved flag', { flags: 0x03 }],
+    ['Will QoS 3', { flags: 0x1e, payload: `${hexString('c')}00${hexString('t')}${hexString('p')}` }],
+    ['a Will Topic with a wildcard', { flags: 0x06, payload: `${hexString('c')}00${hexString('#')}${hexString('p')}` }],
+    ['a Will on $SYS', { flags: 0x06, payload: `${hexString('c')}00${hexString('$SYS/x')}${hexString('p')}` }],
+    ['Receive Maximum 0', { properties: '21 0000' }],
+    ['a property twice', { properties: '11 00000001 11 00000001' }],
+    ['Authentication Data without a method', { properties: '16 0001 61' }],
+    ['a method that nobody knows', { properties: `15 ${hexString('unknown')}` }],
+    ['a Client Identifier too long', { payload: hexString('x'.repeat(257)) }],
+  ])('is one of its list: %s', async (_, fields) => {
+    const client = await broker.open();
+    client.sendBytes(rawConnect(fields));
+    const connack = await client.next();
+    expect(connack).toMatchObject({ type: 'connack', sessionPresent: false });
+    expect(connectReasonCodes).toContain((connack as Connack).reasonCode);
+    expect((connack as Connack).reasonCode).toBeGreaterThanOrEqual(0x80);
+    expect(await client.closed).toBe(true);
   });
 });

@@ -198,7 +198,7 @@ describe('[§3.3.2.3.4] a Topic Alias from a Client', () => {
 });
 
 describe.each(allSessions)(
-  '[MQTT-3.3.4-2] overlapping Subscriptions, $kind Session at level $version',
+  '[MQTT-3.3.4-2] [3.1.1 MQTT-3.3.5-1] overlapping Subscriptions, $kind Session at level $version',
   ({ session }) => {
     it.each([
       [0, 0, 2, 0],
@@ -299,7 +299,7 @@ describe.each(sessionKinds)('[MQTT-3.3.4-3] [MQTT-3.3.4-4] Subscription Identifi
   });
 });
 
-describe.each(versions)('[MQTT-4.5.0-1] a message, at level %i', (version) => {
+describe.each(versions)('[MQTT-4.5.0-1] [3.1.1 MQTT-4.5.0-1] a message, at level %i', (version) => {
   it('reaches every Client with a matching Subscription, and nobody else', async () => {
     const topic = fresh('everybody');
     const subscribers = await Promise.all([0, 1, 2, 3].map(() => broker.connect({ version })));

@@ -14,7 +14,7 @@ afterAll(() => broker[Symbol.asyncDispose]());
 
 const none = (version: ProtocolVersion): string => (version === 5 ? '00' : '');
 
-describe.each(versions)('[MQTT-3.3.1-1] the DUP flag, at level %i', (version) => {
+describe.each(versions)('[MQTT-3.3.1-1] [3.1.1 MQTT-3.3.1-1] the DUP flag, at level %i', (version) => {
   it('is 1 when the Server sends a PUBLISH again', async () => {
     const topic = fresh('again');
     const client = await broker.connect({ version, ...lasting });
@@ -27,7 +27,7 @@ describe.each(versions)('[MQTT-3.3.1-1] the DUP flag, at level %i', (version) =>
   });
 });
 
-describe.each([5, 4] as const)('[MQTT-3.3.1-2] DUP at QoS 0, at level %i', (version) => {
+describe.each([5, 4] as const)('[MQTT-3.3.1-2] [3.1.1 MQTT-3.3.1-2] DUP at QoS 0, at level %i', (version) => {
   it('is refused', async () => {
     const client = await broker.connect({ version });
     client.sendBytes(framed('38', hexString('a') + none(version)));
@@ -35,7 +35,7 @@ describe.each([5, 4] as const)('[MQTT-3.3.1-2] DUP at QoS 0, at level %i', (vers
   });
 });
 
-describe.each(versions)('[MQTT-3.3.1-3] DUP of an incoming PUBLISH, at level %i', (version) => {
+describe.each(versions)('[MQTT-3.3.1-3] [3.1.1 MQTT-3.3.1-3] DUP of an incoming PUBLISH, at level %i', (version) => {
   it.each([1, 2] as const)('is not passed on, at QoS %i', async (qos) => {
     const topic = fresh('dup');
     const client = await broker.connect({ version });
@@ -45,7 +45,7 @@ describe.each(versions)('[MQTT-3.3.1-3] DUP of an incoming PUBLISH, at level %i'
   });
 });
 
-describe.each([5, 4] as const)('[MQTT-3.3.1-4] QoS 3, at level %i', (version) => {
+describe.each([5, 4] as const)('[MQTT-3.3.1-4] [3.1.1 MQTT-3.3.1-4] QoS 3, at level %i', (version) => {
   it('is malformed', async () => {
     const client = await broker.connect({ version });
     client.sendBytes(framed('36', `${hexString('a')}0001${none(version)}`));
@@ -53,28 +53,31 @@ describe.each([5, 4] as const)('[MQTT-3.3.1-4] QoS 3, at level %i', (version) =>
   });
 });
 
-describe.each([5, 4] as const)('[MQTT-3.3.2-1] [MQTT-4.7.3-1] the Topic Name, at level %i', (version) => {
-  it('must be there', async () => {
-    const client = await broker.connect({ version });
-    client.sendBytes('3000');
-    await expectDisconnect(client, ReasonCode.malformedPacket);
-  });
+describe.each([5, 4] as const)(
+  '[MQTT-3.3.2-1] [MQTT-4.7.3-1] [3.1.1 MQTT-3.3.2-1] [3.1.1 MQTT-4.7.3-1] the Topic Name, at level %i',
+  (version) => {
+    it('must be there', async () => {
+      const client = await broker.connect({ version });
+      client.sendBytes('3000');
+      await expectDisconnect(client, ReasonCode.malformedPacket);
+    });
 
-  it('must not be longer than its packet', async () => {
-    const client = await broker.connect({ version });
-    client.sendBytes(framed('30', '0009 6162'));
-    await expectDisconnect(client, ReasonCode.malformedPacket);
-  });
+    it('must not be longer than its packet', async () => {
+      const client = await broker.connect({ version });
+      client.sendBytes(framed('30', '0009 6162'));
+      await expectDisconnect(client, ReasonCode.malformedPacket);
+    });
 
-  it('must not be empty, without a Topic Alias', async () => {
-    const client = await broker.connect({ version });
-    client.sendBytes(framed('30', `0000${none(version)}`));
-    await expectDisconnect(client, ReasonCode.protocolError);
-  });
-});
+    it('must not be empty, without a Topic Alias', async () => {
+      const client = await broker.connect({ version });
+      client.sendBytes(framed('30', `0000${none(version)}`));
+      await expectDisconnect(client, ReasonCode.protocolError);
+    });
+  },
+);
 
 describe.each([5, 4, 3] as const)(
-  '[MQTT-3.3.2-2] [MQTT-4.7.0-1] a Topic Name with a wildcard, at level %i',
+  '[MQTT-3.3.2-2] [MQTT-4.7.0-1] [3.1.1 MQTT-3.3.2-2] [3.1.1 MQTT-4.7.1-1] a Topic Name with a wildcard, at level %i',
   (version) => {
     it.each(['#', '+', 'a/#', 'a/+/b', 'a+', 'a#b'])('is refused: %s', async (topic) => {
       const client = await broker.connect({ version });
@@ -84,18 +87,21 @@ describe.each([5, 4, 3] as const)(
   },
 );
 
-describe.each(versions)('[MQTT-3.3.2-3] the Topic Name in a message to a Client, at level %i', (version) => {
-  it('is the one it was published to, whatever the Topic Filter', async () => {
-    const level = fresh('name');
-    const client = await broker.connect({ version });
-    await client.subscribe([`${level}/+/x`]);
-    const publisher = await broker.connect();
-    for (const topic of [`${level}/a/x`, `${level}//x`, `${level}/ü 🌊/x`]) {
-      await publisher.publish({ topic });
-      expect(await client.receiveMessage()).toMatchObject({ topic });
-    }
-  });
-});
+describe.each(versions)(
+  '[MQTT-3.3.2-3] [3.1.1 MQTT-3.3.2-3] the Topic Name in a message to a Client, at level %i',
+  (version) => {
+    it('is the one it was published to, whatever the Topic Filter', async () => {
+      const level = fresh('name');
+      const client = await broker.connect({ version });
+      await client.subscribe([`${level}/+/x`]);
+      const publisher = await broker.connect();
+      for (const topic of [`${level}/a/x`, `${level}//x`, `${level}/ü 🌊/x`]) {
+        await publisher.publish({ topic });
+        expect(await client.receiveMessage()).toMatchObject({ topic });
+      }
+    });
+  },
+);
 
 describe.each(versions)('[§3.3.3] the payload, at level %i', (version) => {
   it.each([0, 1, 2] as const)('may be empty, at QoS %i', async (qos) => {

@@ -36,65 +36,68 @@ async function expectNoneRetained(client: RawClient): Promise<void> {
   expect(await client.receiveMessage()).toMatchObject({ topic });
 }
 
-describe.each(allSessions)('[MQTT-3.3.1-5] a PUBLISH with RETAIN 1, $kind Session at level $version', ({ session }) => {
-  it.each([0, 1, 2] as const)('is stored with its QoS %i, for subscribers to come', async (qos) => {
-    const topic = fresh('retained');
-    const client = await broker.connect(session);
-    await client.publish({ topic, qos, payload: 'kept', retain: true });
-    const late = await broker.connect(session);
-    await late.subscribe(topic, { qos: 2 });
-    expect(await late.receiveMessage()).toMatchObject({
-      topic,
-      payload: bytes('kept'),
-      qos,
-      retain: true,
-      dup: false,
+describe.each(allSessions)(
+  '[MQTT-3.3.1-5] [3.1.1 MQTT-3.3.1-5] a PUBLISH with RETAIN 1, $kind Session at level $version',
+  ({ session }) => {
+    it.each([0, 1, 2] as const)('is stored with its QoS %i, for subscribers to come', async (qos) => {
+      const topic = fresh('retained');
+      const client = await broker.connect(session);
+      await client.publish({ topic, qos, payload: 'kept', retain: true });
+      const late = await broker.connect(session);
+      await late.subscribe(topic, { qos: 2 });
+      expect(await late.receiveMessage()).toMatchObject({
+        topic,
+        payload: bytes('kept'),
+        qos,
+        retain: true,
+        dup: false,
+      });
     });
-  });
 
-  it('replaces the one before, and the QoS with it', async () => {
-    const topic = fresh('retained');
-    const client = await broker.connect(session);
-    await client.publish({ topic, qos: 2, payload: 'old', retain: true });
-    await client.publish({ topic, qos: 1, payload: 'new', retain: true });
-    await client.subscribe(topic, { qos: 2 });
-    expect(await client.receiveMessage()).toMatchObject({ payload: bytes('new'), qos: 1 });
-    await expectNoneRetained(client);
-  });
+    it('replaces the one before, and the QoS with it [3.1.1 MQTT-3.3.1-7]', async () => {
+      const topic = fresh('retained');
+      const client = await broker.connect(session);
+      await client.publish({ topic, qos: 2, payload: 'old', retain: true });
+      await client.publish({ topic, qos: 1, payload: 'new', retain: true });
+      await client.subscribe(topic, { qos: 2 });
+      expect(await client.receiveMessage()).toMatchObject({ payload: bytes('new'), qos: 1 });
+      await expectNoneRetained(client);
+    });
 
-  it('is given at no more than the granted QoS', async () => {
-    const topic = fresh('retained');
-    const client = await broker.connect(session);
-    await client.publish({ topic, qos: 2, payload: 'kept', retain: true });
-    await client.subscribe(topic, { qos: 1 });
-    expect(await client.receiveMessage()).toMatchObject({ qos: 1 });
-  });
+    it('is given at no more than the granted QoS', async () => {
+      const topic = fresh('retained');
+      const client = await broker.connect(session);
+      await client.publish({ topic, qos: 2, payload: 'kept', retain: true });
+      await client.subscribe(topic, { qos: 1 });
+      expect(await client.receiveMessage()).toMatchObject({ qos: 1 });
+    });
 
-  it('outlives its publisher', async () => {
-    const topic = fresh('retained');
-    const client = await broker.connect(session);
-    await client.publish({ topic, qos: 1, payload: 'legacy', retain: true });
-    await client.disconnect();
-    const late = await broker.connect();
-    await late.subscribe(topic);
-    expect(await late.receiveMessage()).toMatchObject({ payload: bytes('legacy') });
-  });
+    it('outlives its publisher', async () => {
+      const topic = fresh('retained');
+      const client = await broker.connect(session);
+      await client.publish({ topic, qos: 1, payload: 'legacy', retain: true });
+      await client.disconnect();
+      const late = await broker.connect();
+      await late.subscribe(topic);
+      expect(await late.receiveMessage()).toMatchObject({ payload: bytes('legacy') });
+    });
 
-  it('goes to those who are subscribed already as any message', async () => {
-    const topic = fresh('retained');
-    const subscriber = await broker.connect(session);
-    await subscriber.subscribe(topic);
-    const client = await broker.connect(session);
-    await client.publish({ topic, qos: 1, payload: 'now', retain: true });
-    // [MQTT-3.3.1-12], [3.1.1 MQTT-3.3.1-9]
-    expect(await subscriber.receiveMessage()).toMatchObject({ payload: bytes('now'), retain: false });
-  });
-});
+    it('goes to those who are subscribed already as any message', async () => {
+      const topic = fresh('retained');
+      const subscriber = await broker.connect(session);
+      await subscriber.subscribe(topic);
+      const client = await broker.connect(session);
+      await client.publish({ topic, qos: 1, payload: 'now', retain: true });
+      // [MQTT-3.3.1-12], [3.1.1 MQTT-3.3.1-9]
+      expect(await subscriber.receiveMessage()).toMatchObject({ payload: bytes('now'), retain: false });
+    });
+  },
+);
 
 describe.each(allSessions)(
-  '[MQTT-3.3.1-6] [MQTT-3.3.1-7] RETAIN 1 with an empty payload, $kind Session at level $version',
+  '[MQTT-3.3.1-6] [MQTT-3.3.1-7] [3.1.1 MQTT-3.3.1-10] RETAIN 1 with an empty payload, $kind Session at level $version',
   ({ session }) => {
-    it('removes the retained message, and is not stored in its place', async () => {
+    it('removes the retained message, and is not stored in its place [3.1.1 MQTT-3.3.1-11]', async () => {
       const topic = fresh('removed');
       const client = await broker.connect(session);
       await retain(client, { [topic]: 'there' });
@@ -121,21 +124,24 @@ describe.each(allSessions)(
   },
 );
 
-describe.each(allSessions)('[MQTT-3.3.1-8] RETAIN 0, $kind Session at level $version', ({ session }) => {
-  it('neither stores nor removes nor replaces', async () => {
-    const topic = fresh('untouched');
-    const client = await broker.connect(session);
-    await retain(client, { [topic]: 'kept' });
-    await client.publish({ topic, qos: 1, payload: 'passing' });
-    await client.publish({ topic, qos: 1 });
-    await client.subscribe(topic);
-    expect(await client.receiveMessage()).toMatchObject({ payload: bytes('kept') });
-    await expectNoneRetained(client);
-  });
-});
+describe.each(allSessions)(
+  '[MQTT-3.3.1-8] [3.1.1 MQTT-3.3.1-12] RETAIN 0, $kind Session at level $version',
+  ({ session }) => {
+    it('neither stores nor removes nor replaces', async () => {
+      const topic = fresh('untouched');
+      const client = await broker.connect(session);
+      await retain(client, { [topic]: 'kept' });
+      await client.publish({ topic, qos: 1, payload: 'passing' });
+      await client.publish({ topic, qos: 1 });
+      await client.subscribe(topic);
+      expect(await client.receiveMessage()).toMatchObject({ payload: bytes('kept') });
+      await expectNoneRetained(client);
+    });
+  },
+);
 
 describe.each(allSessions)(
-  '[§3.3.1.3] a new Subscription with wildcards, $kind Session at level $version',
+  '[§3.3.1.3] [3.1.1 MQTT-3.3.1-6] a new Subscription with wildcards, $kind Session at level $version',
   ({ session }) => {
     it('brings every retained message that matches', async () => {
       const house = fresh('house');

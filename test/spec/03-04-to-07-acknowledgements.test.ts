@@ -116,7 +116,7 @@ describe.each(versions)('[§4.3] acknowledgements of nothing, at level %i', (ver
     await client.expectNothing();
   });
 
-  it('PUBREL is answered with PUBCOMP [MQTT-4.3.3-11], which says Packet Identifier not found', async () => {
+  it('PUBREL is answered with PUBCOMP [MQTT-4.3.3-11], which says Packet Identifier not found [MQTT-3.7.2-1]', async () => {
     const client = await broker.connect({ version });
     client.acknowledge('pubrel', 4711);
     expect(await client.next()).toMatchObject({
@@ -126,7 +126,7 @@ describe.each(versions)('[§4.3] acknowledgements of nothing, at level %i', (ver
     });
   });
 
-  it('PUBREC is answered with PUBREL, which says Packet Identifier not found', async () => {
+  it('PUBREC is answered with PUBREL, which says Packet Identifier not found [MQTT-3.6.2-1]', async () => {
     const client = await broker.connect({ version });
     client.acknowledge('pubrec', 4711);
     expect(await client.next()).toMatchObject({
@@ -207,6 +207,24 @@ describe('[§4.8] a PUBLISH that the Server does not accept', () => {
   it('is acknowledged like any other in 3.1.1, which has no word for it [3.1.1 MQTT-3.3.5-2]', async () => {
     const client = await broker.connect({ version: 4 });
     expect(await client.publish({ topic: '$SYS/forged', qos: 1 })).toMatchObject({ type: 'puback' });
+    await client.expectNothing();
+  });
+});
+
+describe.each(versions)('[MQTT-3.3.4-1] the answer to a PUBLISH, at level %i', (version) => {
+  it.each([
+    [1, 'puback'],
+    [2, 'pubrec'],
+  ] as const)('is the one of its QoS: %i', async (qos, type) => {
+    const client = await broker.connect({ version });
+    const { packetId } = client.sendPublish({ topic: fresh('answered'), qos });
+    expect(await client.next()).toMatchObject({ type, packetId });
+    await client.expectNothing();
+  });
+
+  it('is none at QoS 0', async () => {
+    const client = await broker.connect({ version });
+    client.sendPublish({ topic: fresh('answered') });
     await client.expectNothing();
   });
 });

@@ -8,7 +8,7 @@ import { expectDisconnect } from '../support/ending.ts';
 const broker = await startBroker();
 afterAll(() => broker[Symbol.asyncDispose]());
 
-describe.each([5, 4, 3] as const)('[MQTT-3.12.4-1] a PINGREQ, at level %i', (version) => {
+describe.each([5, 4, 3] as const)('[MQTT-3.12.4-1] [3.1.1 MQTT-3.12.4-1] a PINGREQ, at level %i', (version) => {
   it('is answered by a PINGRESP', async () => {
     const client = await broker.connect({ version });
     client.send({ type: 'pingreq' });

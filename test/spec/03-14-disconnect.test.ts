@@ -3,6 +3,7 @@
 import { ReasonCode } from '@skein/protocol';
 import { afterAll, describe, expect, it } from 'vitest';
 import { startBroker } from '../support/broker.ts';
+import { stopwatch } from '../support/deadline.ts';
 import { expectDisconnect, expectSilentClose } from '../support/ending.ts';
 import { fresh } from '../support/fresh.ts';
 import { framed, hexProperties, hexString } from '../support/hex.ts';
@@ -147,5 +148,46 @@ describe.each(versions)('[§4.13] a Server that stops, with Clients at level %i'
     await stopped;
     await stopping[Symbol.asyncDispose]();
     await expect(stopping.open()).rejects.toThrow();
+  });
+});
+
+describe('[MQTT-3.14.2-2] a DISCONNECT from the Server', () => {
+  const session = { cleanStart: false, properties: { sessionExpiryInterval: 60 } } as const;
+
+  it('has no Session Expiry Interval when the Client broke the protocol', async () => {
+    const client = await broker.connect(session);
+    client.sendBytes('0000');
+    // expectDisconnect looks at the property, wherever it is used.
+    await expectDisconnect(client, ReasonCode.malformedPacket, ReasonCode.protocolError);
+  });
+
+  it('has none when the Session was taken over', async () => {
+    const client = await broker.connect(session);
+    await broker.connect({ ...session, clientId: client.clientId });
+    await expectDisconnect(client, ReasonCode.sessionTakenOver);
+  });
+
+  it('has none when the Server stops', async () => {
+    await using brief = await startBroker();
+    const client = await brief.connect(session);
+    await brief.stop();
+    await expectDisconnect(client, ReasonCode.serverShuttingDown);
+  });
+});
+
+describe.concurrent('[§3.14.2.1] DISCONNECT with Will Message (0x04) and a Will Delay Interval', () => {
+  it('publishes the Will when the delay has passed, and not before', async () => {
+    const topic = fresh('will');
+    const watcher = await broker.connect();
+    await watcher.subscribe(topic);
+    const client = await broker.connect({
+      properties: { sessionExpiryInterval: 60 },
+      will: { topic, payload: 'after all', properties: { willDelayInterval: 1 } },
+    });
+    const elapsedMs = stopwatch();
+    await client.disconnect(ReasonCode.disconnectWithWillMessage);
+    expect(await watcher.receiveMessage()).toMatchObject({ payload: bytes('after all') });
+    expect(elapsedMs()).toBeGreaterThan(950);
+    await watcher.expectNothing();
   });
 });

@@ -10,7 +10,7 @@ import { lasting, versions } from '../support/sessions.ts';
 const broker = await startBroker();
 afterAll(() => broker[Symbol.asyncDispose]());
 
-describe.each(versions)('[§4.1] the state of a Session that is away, at level %i', (version) => {
+describe.each(versions)('[§4.1] [3.1.1 MQTT-4.1.0-1] the state of a Session that is away, at level %i', (version) => {
   it('holds its Subscriptions with all their options', async () => {
     const topic = fresh('state');
     const client = await broker.connect({ version, ...lasting });

@@ -10,136 +10,148 @@ import { allSessions, lasting, versions } from '../support/sessions.ts';
 const broker = await startBroker();
 afterAll(() => broker[Symbol.asyncDispose]());
 
-describe.each(allSessions)('[MQTT-4.3.1-1] QoS 0, $kind Session at level $version', ({ session }) => {
-  it('is one PUBLISH with DUP 0, and no answer', async () => {
-    const topic = fresh('zero');
-    const client = await broker.connect(session);
-    await client.subscribe(topic, { qos: 2 });
-    await client.publish({ topic, payload: 'x' });
-    expect(await client.next()).toMatchObject({ type: 'publish', qos: 0, dup: false, packetId: 0 });
-    await client.expectNothing();
-  });
-});
-
-describe.each(allSessions)('[MQTT-4.3.2-4] QoS 1 from a Client, $kind Session at level $version', ({ session }) => {
-  it('is answered by PUBACK with its Packet Identifier', async () => {
-    const client = await broker.connect(session);
-    client.sendPublish({ topic: fresh('one'), qos: 1, packetId: 99 });
-    expect(await client.next()).toMatchObject({ type: 'puback', packetId: 99 });
-    await client.expectNothing();
-  });
-
-  it('with the same Packet Identifier after the PUBACK is a new message, whatever its DUP flag [MQTT-4.3.2-5]', async () => {
-    const topic = fresh('one');
-    const watcher = await broker.connect();
-    await watcher.subscribe(topic, { qos: 1 });
-    const client = await broker.connect(session);
-    await client.publish({ topic, qos: 1, packetId: 7, payload: 'first' });
-    await client.publish({ topic, qos: 1, packetId: 7, payload: 'second', dup: true });
-    await client.publish({ topic, qos: 1, packetId: 7, payload: 'third' });
-    for (const payload of ['first', 'second', 'third']) {
-      expect(await watcher.receiveMessage()).toMatchObject({ payload: bytes(payload), dup: false });
-    }
-  });
-
-  it('is acknowledged for each PUBLISH, one after the other', async () => {
-    const client = await broker.connect(session);
-    const topic = fresh('one');
-    const packetIds = Array.from({ length: 20 }, (_, index) => 100 + index);
-    client.sendTogether(packetIds.map((packetId) => client.publishPacket({ topic, qos: 1, packetId })));
-    for (const packetId of packetIds) expect(await client.next()).toMatchObject({ type: 'puback', packetId });
-  });
-});
-
-describe.each(allSessions)('[MQTT-4.3.2-1] QoS 1 to a Client, $kind Session at level $version', ({ session }) => {
-  it('is a PUBLISH with DUP 0 and an unused Packet Identifier, until PUBACK [MQTT-4.3.2-2] [MQTT-4.3.2-3]', async () => {
-    const topic = fresh('one');
-    const client = await broker.connect(session);
-    await client.subscribe(topic, { qos: 1 });
-    const publisher = await broker.connect();
-    await publisher.publish({ topic, qos: 1, payload: 'a' });
-    await publisher.publish({ topic, qos: 1, payload: 'b' });
-    const first = await client.nextOf('publish');
-    const second = await client.nextOf('publish');
-    expect(first).toMatchObject({ qos: 1, dup: false, payload: bytes('a') });
-    expect(second).toMatchObject({ qos: 1, dup: false, payload: bytes('b') });
-    expect(first.packetId).not.toBe(0);
-    expect(second.packetId).not.toBe(first.packetId);
-    client.acknowledge('puback', first.packetId);
-    client.acknowledge('puback', second.packetId);
-    await client.expectNothing();
-  });
-});
-
-describe.each(allSessions)('[MQTT-4.3.3-8] QoS 2 from a Client, $kind Session at level $version', ({ session }) => {
-  it('is PUBLISH, PUBREC, PUBREL, PUBCOMP, all with one Packet Identifier [MQTT-4.3.3-11]', async () => {
-    const topic = fresh('two');
-    const client = await broker.connect(session);
-    client.sendPublish({ topic, qos: 2, packetId: 300 });
-    expect(await client.next()).toMatchObject({ type: 'pubrec', packetId: 300 });
-    client.acknowledge('pubrel', 300);
-    expect(await client.next()).toMatchObject({ type: 'pubcomp', packetId: 300 });
-    await client.expectNothing();
-  });
-
-  it('is answered by PUBREC again while not released, and delivered once [MQTT-4.3.3-10]', async () => {
-    const topic = fresh('two');
-    const watcher = await broker.connect();
-    await watcher.subscribe(topic, { qos: 2 });
-    const client = await broker.connect(session);
-    for (const dup of [false, true, true]) {
-      client.sendPublish({ topic, qos: 2, packetId: 300, payload: 'once', dup });
-      expect(await client.nextOf('pubrec')).toMatchObject({ packetId: 300 });
-    }
-    client.acknowledge('pubrel', 300);
-    expect(await client.nextOf('pubcomp')).toMatchObject({ packetId: 300 });
-    expect(await watcher.receiveMessage()).toMatchObject({ payload: bytes('once') });
-    await watcher.expectNothing();
-  });
-
-  it('is a new message with the same Packet Identifier after PUBCOMP [MQTT-4.3.3-12]', async () => {
-    const topic = fresh('two');
-    const watcher = await broker.connect();
-    await watcher.subscribe(topic, { qos: 2 });
-    const client = await broker.connect(session);
-    await client.publish({ topic, qos: 2, packetId: 8, payload: 'first' });
-    await client.publish({ topic, qos: 2, packetId: 8, payload: 'second', dup: true });
-    for (const payload of ['first', 'second']) {
-      expect(await watcher.receiveMessage()).toMatchObject({ payload: bytes(payload) });
-    }
-  });
-
-  it('is answered by PUBCOMP each time its PUBREL is repeated', async () => {
-    const client = await broker.connect(session);
-    await client.publish({ topic: fresh('two'), qos: 2, packetId: 9 });
-    client.acknowledge('pubrel', 9);
-    expect(await client.next()).toMatchObject({ type: 'pubcomp', packetId: 9 });
-  });
-
-  it('may have several under way, released in another order', async () => {
-    const topic = fresh('two');
-    const watcher = await broker.connect();
-    await watcher.subscribe(topic, { qos: 2 });
-    const client = await broker.connect(session);
-    for (const packetId of [1, 2, 3]) {
-      client.sendPublish({ topic, qos: 2, packetId, payload: `${packetId}` });
-      expect(await client.nextOf('pubrec')).toMatchObject({ packetId });
-    }
-    for (const packetId of [3, 1, 2]) {
-      client.acknowledge('pubrel', packetId);
-      expect(await client.nextOf('pubcomp')).toMatchObject({ packetId });
-    }
-    for (const payload of ['1', '2', '3']) {
-      expect(await watcher.receiveMessage()).toMatchObject({ payload: bytes(payload) });
-    }
-    await watcher.expectNothing();
-  });
-});
+describe.each(allSessions)(
+  '[MQTT-4.3.1-1] [3.1.1 MQTT-4.3.1-1] QoS 0, $kind Session at level $version',
+  ({ session }) => {
+    it('is one PUBLISH with DUP 0, and no answer', async () => {
+      const topic = fresh('zero');
+      const client = await broker.connect(session);
+      await client.subscribe(topic, { qos: 2 });
+      await client.publish({ topic, payload: 'x' });
+      expect(await client.next()).toMatchObject({ type: 'publish', qos: 0, dup: false, packetId: 0 });
+      await client.expectNothing();
+    });
+  },
+);
 
 describe.each(allSessions)(
-  '[MQTT-4.3.3-4] QoS 2 to a Client, $kind Session at level $version',
+  '[MQTT-4.3.2-4] [3.1.1 MQTT-4.3.2-2] QoS 1 from a Client, $kind Session at level $version',
+  ({ session }) => {
+    it('is answered by PUBACK with its Packet Identifier', async () => {
+      const client = await broker.connect(session);
+      client.sendPublish({ topic: fresh('one'), qos: 1, packetId: 99 });
+      expect(await client.next()).toMatchObject({ type: 'puback', packetId: 99 });
+      await client.expectNothing();
+    });
+
+    it('with the same Packet Identifier after the PUBACK is a new message, whatever its DUP flag [MQTT-4.3.2-5]', async () => {
+      const topic = fresh('one');
+      const watcher = await broker.connect();
+      await watcher.subscribe(topic, { qos: 1 });
+      const client = await broker.connect(session);
+      await client.publish({ topic, qos: 1, packetId: 7, payload: 'first' });
+      await client.publish({ topic, qos: 1, packetId: 7, payload: 'second', dup: true });
+      await client.publish({ topic, qos: 1, packetId: 7, payload: 'third' });
+      for (const payload of ['first', 'second', 'third']) {
+        expect(await watcher.receiveMessage()).toMatchObject({ payload: bytes(payload), dup: false });
+      }
+    });
+
+    it('is acknowledged for each PUBLISH, one after the other', async () => {
+      const client = await broker.connect(session);
+      const topic = fresh('one');
+      const packetIds = Array.from({ length: 20 }, (_, index) => 100 + index);
+      client.sendTogether(packetIds.map((packetId) => client.publishPacket({ topic, qos: 1, packetId })));
+      for (const packetId of packetIds) expect(await client.next()).toMatchObject({ type: 'puback', packetId });
+    });
+  },
+);
+
+describe.each(allSessions)(
+  '[MQTT-4.3.2-1] [3.1.1 MQTT-4.3.2-1] QoS 1 to a Client, $kind Session at level $version',
+  ({ session }) => {
+    it('is a PUBLISH with DUP 0 and an unused Packet Identifier, until PUBACK [MQTT-4.3.2-2] [MQTT-4.3.2-3]', async () => {
+      const topic = fresh('one');
+      const client = await broker.connect(session);
+      await client.subscribe(topic, { qos: 1 });
+      const publisher = await broker.connect();
+      await publisher.publish({ topic, qos: 1, payload: 'a' });
+      await publisher.publish({ topic, qos: 1, payload: 'b' });
+      const first = await client.nextOf('publish');
+      const second = await client.nextOf('publish');
+      expect(first).toMatchObject({ qos: 1, dup: false, payload: bytes('a') });
+      expect(second).toMatchObject({ qos: 1, dup: false, payload: bytes('b') });
+      expect(first.packetId).not.toBe(0);
+      expect(second.packetId).not.toBe(first.packetId);
+      client.acknowledge('puback', first.packetId);
+      client.acknowledge('puback', second.packetId);
+      await client.expectNothing();
+    });
+  },
+);
+
+describe.each(allSessions)(
+  '[MQTT-4.3.3-8] [3.1.1 MQTT-4.3.3-2] QoS 2 from a Client, $kind Session at level $version',
+  ({ session }) => {
+    it('is PUBLISH, PUBREC, PUBREL, PUBCOMP, all with one Packet Identifier [MQTT-4.3.3-11]', async () => {
+      const topic = fresh('two');
+      const client = await broker.connect(session);
+      client.sendPublish({ topic, qos: 2, packetId: 300 });
+      expect(await client.next()).toMatchObject({ type: 'pubrec', packetId: 300 });
+      client.acknowledge('pubrel', 300);
+      expect(await client.next()).toMatchObject({ type: 'pubcomp', packetId: 300 });
+      await client.expectNothing();
+    });
+
+    it('is answered by PUBREC again while not released, and delivered once [MQTT-4.3.3-10]', async () => {
+      const topic = fresh('two');
+      const watcher = await broker.connect();
+      await watcher.subscribe(topic, { qos: 2 });
+      const client = await broker.connect(session);
+      for (const dup of [false, true, true]) {
+        client.sendPublish({ topic, qos: 2, packetId: 300, payload: 'once', dup });
+        expect(await client.nextOf('pubrec')).toMatchObject({ packetId: 300 });
+      }
+      client.acknowledge('pubrel', 300);
+      expect(await client.nextOf('pubcomp')).toMatchObject({ packetId: 300 });
+      expect(await watcher.receiveMessage()).toMatchObject({ payload: bytes('once') });
+      await watcher.expectNothing();
+    });
+
+    it('is a new message with the same Packet Identifier after PUBCOMP [MQTT-4.3.3-12]', async () => {
+      const topic = fresh('two');
+      const watcher = await broker.connect();
+      await watcher.subscribe(topic, { qos: 2 });
+      const client = await broker.connect(session);
+      await client.publish({ topic, qos: 2, packetId: 8, payload: 'first' });
+      await client.publish({ topic, qos: 2, packetId: 8, payload: 'second', dup: true });
+      for (const payload of ['first', 'second']) {
+        expect(await watcher.receiveMessage()).toMatchObject({ payload: bytes(payload) });
+      }
+    });
+
+    it('is answered by PUBCOMP each time its PUBREL is repeated', async () => {
+      const client = await broker.connect(session);
+      await client.publish({ topic: fresh('two'), qos: 2, packetId: 9 });
+      client.acknowledge('pubrel', 9);
+      expect(await client.next()).toMatchObject({ type: 'pubcomp', packetId: 9 });
+    });
+
+    it('may have several under way, released in another order', async () => {
+      const topic = fresh('two');
+      const watcher = await broker.connect();
+      await watcher.subscribe(topic, { qos: 2 });
+      const client = await broker.connect(session);
+      for (const packetId of [1, 2, 3]) {
+        client.sendPublish({ topic, qos: 2, packetId, payload: `${packetId}` });
+        expect(await client.nextOf('pubrec')).toMatchObject({ packetId });
+      }
+      for (const packetId of [3, 1, 2]) {
+        client.acknowledge('pubrel', packetId);
+        expect(await client.nextOf('pubcomp')).toMatchObject({ packetId });
+      }
+      for (const payload of ['1', '2', '3']) {
+        expect(await watcher.receiveMessage()).toMatchObject({ payload: bytes(payload) });
+      }
+      await watcher.expectNothing();
+    });
+  },
+);
+
+describe.each(allSessions)(
+  '[MQTT-4.3.3-4] [3.1.1 MQTT-4.3.3-1] QoS 2 to a Client, $kind Session at level $version',
   ({ version, session }) => {
-    it('is PUBLISH with DUP 0, PUBREC, PUBREL, PUBCOMP, all with one Packet Identifier', async () => {
+    it('is PUBLISH with DUP 0, PUBREC, PUBREL, PUBCOMP, all with one Packet Identifier [MQTT-4.3.3-2]', async () => {
       const topic = fresh('two');
       const client = await broker.connect(session);
       await client.subscribe(topic, { qos: 2 });
@@ -171,7 +183,7 @@ describe.each(allSessions)(
       await client.expectNothing();
     });
 
-    it('does not take the Packet Identifier of a message whose PUBCOMP has not come', async () => {
+    it('does not take the Packet Identifier of a message whose PUBCOMP has not come [MQTT-4.3.3-1]', async () => {
       const topic = fresh('two');
       const client = await broker.connect(session);
       await client.subscribe(topic, { qos: 2 });

@@ -9,9 +9,9 @@ import { lasting, versions } from '../support/sessions.ts';
 const broker = await startBroker();
 afterAll(() => broker[Symbol.asyncDispose]());
 
-describe.each(versions)('[MQTT-4.4.0-1] when a Session is resumed, at level %i', (version) => {
+describe.each(versions)('[MQTT-4.4.0-1] [3.1.1 MQTT-4.4.0-1] when a Session is resumed, at level %i', (version) => {
   it.each([1, 2] as const)(
-    'unacknowledged PUBLISHes go again: same Packet Identifiers, DUP 1, in order, QoS %i',
+    'unacknowledged PUBLISHes go again: same Packet Identifiers, DUP 1, in order [3.1.1 MQTT-4.6.0-1], QoS %i',
     async (qos) => {
       const topic = fresh('again');
       const client = await broker.connect({ version, ...lasting });
@@ -52,7 +52,7 @@ describe.each(versions)('[MQTT-4.4.0-1] when a Session is resumed, at level %i',
     await back.expectNothing();
   });
 
-  it('a PUBREL that was not completed goes again, and its PUBLISH does not', async () => {
+  it('a PUBREL that was not completed goes again, and its PUBLISH does not [MQTT-4.3.3-5]', async () => {
     const topic = fresh('again');
     const client = await broker.connect({ version, ...lasting });
     await client.subscribe(topic, { qos: 2 });
@@ -120,7 +120,7 @@ describe.each(versions)('[MQTT-4.4.0-1] when a Session is resumed, at level %i',
     expect(await back.receiveMessage()).toMatchObject({ payload: bytes('left'), dup: true, packetId });
   });
 
-  it('each time, until they are acknowledged', async () => {
+  it('each time, until they are acknowledged [MQTT-4.3.3-3]', async () => {
     const topic = fresh('again');
     const client = await broker.connect({ version, ...lasting });
     await client.subscribe(topic, { qos: 2 });

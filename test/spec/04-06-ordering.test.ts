@@ -19,7 +19,7 @@ async function payloads(client: RawClient, count: number): Promise<string[]> {
 }
 
 describe.each(allSessions)(
-  '[MQTT-4.6.0-5] [MQTT-4.6.0-6] messages of one Client to one topic, $kind Session at level $version',
+  '[MQTT-4.6.0-5] [MQTT-4.6.0-6] [3.1.1 MQTT-4.6.0-5] [3.1.1 MQTT-4.6.0-6] messages of one Client to one topic, $kind Session at level $version',
   ({ version, session }) => {
     it.each([0, 1, 2] as const)('arrive in the order they were sent, at QoS %i', async (qos) => {
       const topic = fresh('order');
@@ -76,40 +76,43 @@ describe.each(allSessions)(
   },
 );
 
-describe.each(versions)('[MQTT-4.6.0-2] [MQTT-4.6.0-3] acknowledgements from the Server, at level %i', (version) => {
-  it('come in the order of the PUBLISHes, QoS 1 and 2 and whoever is subscribed', async () => {
-    const busy = fresh('busy');
-    const subscribers = [await broker.connect(lasting), await broker.connect(lasting), await broker.connect()];
-    for (const subscriber of subscribers) await subscriber.subscribe(busy, { qos: 2 });
-    await subscribers[0]?.disconnect();
+describe.each(versions)(
+  '[MQTT-4.6.0-2] [MQTT-4.6.0-3] [3.1.1 MQTT-4.6.0-2] [3.1.1 MQTT-4.6.0-3] acknowledgements from the Server, at level %i',
+  (version) => {
+    it('come in the order of the PUBLISHes, QoS 1 and 2 and whoever is subscribed', async () => {
+      const busy = fresh('busy');
+      const subscribers = [await broker.connect(lasting), await broker.connect(lasting), await broker.connect()];
+      for (const subscriber of subscribers) await subscriber.subscribe(busy, { qos: 2 });
+      await subscribers[0]?.disconnect();
 
-    const client = await broker.connect({ version });
-    const packets = Array.from({ length: 24 }, (_, index) =>
-      client.publishPacket({
-        topic: index % 3 === 0 ? busy : fresh('quiet'),
-        qos: (1 + (index % 2)) as QoS,
-        packetId: 500 + index,
-      }),
-    );
-    client.sendTogether(packets);
-    for (const { packetId, qos } of packets) {
-      expect(await client.next()).toMatchObject({ type: qos === 1 ? 'puback' : 'pubrec', packetId });
-    }
-  });
+      const client = await broker.connect({ version });
+      const packets = Array.from({ length: 24 }, (_, index) =>
+        client.publishPacket({
+          topic: index % 3 === 0 ? busy : fresh('quiet'),
+          qos: (1 + (index % 2)) as QoS,
+          packetId: 500 + index,
+        }),
+      );
+      client.sendTogether(packets);
+      for (const { packetId, qos } of packets) {
+        expect(await client.next()).toMatchObject({ type: qos === 1 ? 'puback' : 'pubrec', packetId });
+      }
+    });
 
-  it('PUBCOMPs come in the order of the PUBRELs', async () => {
-    const client = await broker.connect({ version });
-    const packetIds = [11, 12, 13, 14];
-    for (const packetId of packetIds) client.sendPublish({ topic: fresh('released'), qos: 2, packetId });
-    for (const _ of packetIds) await client.nextOf('pubrec');
-    client.sendTogether(
-      packetIds.map((packetId) => ({ type: 'pubrel', packetId, reasonCode: 0, properties: undefined }) as const),
-    );
-    for (const packetId of packetIds) expect(await client.next()).toMatchObject({ type: 'pubcomp', packetId });
-  });
-});
+    it('PUBCOMPs come in the order of the PUBRELs', async () => {
+      const client = await broker.connect({ version });
+      const packetIds = [11, 12, 13, 14];
+      for (const packetId of packetIds) client.sendPublish({ topic: fresh('released'), qos: 2, packetId });
+      for (const _ of packetIds) await client.nextOf('pubrec');
+      client.sendTogether(
+        packetIds.map((packetId) => ({ type: 'pubrel', packetId, reasonCode: 0, properties: undefined }) as const),
+      );
+      for (const packetId of packetIds) expect(await client.next()).toMatchObject({ type: 'pubcomp', packetId });
+    });
+  },
+);
 
-describe.each(versions)('[MQTT-4.6.0-4] PUBRELs from the Server, at level %i', (version) => {
+describe.each(versions)('[MQTT-4.6.0-4] [3.1.1 MQTT-4.6.0-4] PUBRELs from the Server, at level %i', (version) => {
   it('come in the order of the PUBRECs', async () => {
     const topic = fresh('pubrel');
     const client = await broker.connect({ version });

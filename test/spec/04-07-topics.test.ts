@@ -48,7 +48,7 @@ describe.each(versions)('[§4.7.1] Topic Filters, at level %i', (version) => {
 });
 
 describe.each([5, 4] as const)(
-  '[MQTT-4.7.1-1] [MQTT-4.7.1-2] a wildcard in the wrong place, at level %i',
+  '[MQTT-4.7.1-1] [MQTT-4.7.1-2] [3.1.1 MQTT-4.7.1-2] [3.1.1 MQTT-4.7.1-3] a wildcard in the wrong place, at level %i',
   (version) => {
     it.each(['a#', 'a/b#', '#/a', 'a/#/b', 'a+', '+a', 'a/b+/c', 'a/+b', '##', '++', 'a/##'])(
       '%s',
@@ -72,7 +72,7 @@ describe.each([5, 4] as const)(
   },
 );
 
-describe.each([5, 4] as const)('[MQTT-4.7.3-1] an empty Topic Filter, at level %i', (version) => {
+describe.each([5, 4] as const)('[MQTT-4.7.3-1] [3.1.1 MQTT-4.7.3-1] an empty Topic Filter, at level %i', (version) => {
   it('is refused', async () => {
     const client = await broker.connect({ version });
     client.sendBytes(framed('82', `0001 ${version === 5 ? '00' : ''} 0000 00`));
@@ -86,7 +86,7 @@ describe.each([5, 4] as const)('[MQTT-4.7.3-1] an empty Topic Filter, at level %
   });
 });
 
-describe.each(versions)('[MQTT-4.7.2-1] topics that begin with $, at level %i', (version) => {
+describe.each(versions)('[MQTT-4.7.2-1] [3.1.1 MQTT-4.7.2-1] topics that begin with $, at level %i', (version) => {
   it('are not matched by a wildcard at the first level', async () => {
     const own = fresh('$own');
     const client = await broker.connect({ version });
@@ -117,7 +117,7 @@ describe.each(versions)('[MQTT-4.7.2-1] topics that begin with $, at level %i', 
   });
 });
 
-describe.each(versions)('[MQTT-4.7.3-4] matching, at level %i', (version) => {
+describe.each(versions)('[MQTT-4.7.3-4] [3.1.1 MQTT-4.7.3-4] matching, at level %i', (version) => {
   it.each([
     ['composed and decomposed letters', '\u00e9', 'e\u0301'],
     ['upper and lower case', 'Room', 'room'],
@@ -137,7 +137,7 @@ describe.each(versions)('[MQTT-4.7.3-4] matching, at level %i', (version) => {
   });
 });
 
-describe.each(versions)('[MQTT-4.7.3-3] long and deep topics, at level %i', (version) => {
+describe.each(versions)('[MQTT-4.7.3-3] [3.1.1 MQTT-4.7.3-3] long and deep topics, at level %i', (version) => {
   it('are accepted up to the limits', async () => {
     const own = fresh('own');
     const client = await broker.connect({ version });
@@ -170,20 +170,6 @@ describe.each(versions)('[MQTT-4.7.3-3] long and deep topics, at level %i', (ver
     const { reasonCodes } = await client.subscribe(topicFilter);
     expect(reasonCodes).toEqual([version === 5 ? ReasonCode.topicFilterInvalid : ReasonCode.unspecifiedError]);
     await client.expectNothing();
-  });
-});
-
-describe('[§4.8.2] Shared Subscriptions, which this Server does not offer', () => {
-  it.each(['$share/group/a', '$share/group/#', '$share/g/+/x'])('are refused with 0x9E: %s', async (topicFilter) => {
-    const client = await broker.connect();
-    const { reasonCodes } = await client.subscribe(topicFilter);
-    expect(reasonCodes).toEqual([ReasonCode.sharedSubscriptionsNotSupported]);
-    await client.expectNothing();
-  });
-
-  it('are refused before 5.0 too, rather than taken for a Topic Filter', async () => {
-    const client = await broker.connect({ version: 4 });
-    expect((await client.subscribe('$share/group/a')).reasonCodes).toEqual([ReasonCode.unspecifiedError]);
   });
 });
 

@@ -15,110 +15,113 @@ afterAll(() => broker[Symbol.asyncDispose]());
 describe.each([
   ['volatile', 0],
   ['stored', 60],
-])('[MQTT-3.3.4-9] [MQTT-4.9.0-2] the Receive Maximum of a Client, %s Session', (_, sessionExpiryInterval) => {
-  it.each([1, 2, 10])('of %i is the most QoS 1 messages it has to acknowledge', async (receiveMaximum) => {
-    const topic = fresh('quota');
-    const client = await broker.connect({ properties: { sessionExpiryInterval, receiveMaximum } });
-    await client.subscribe(topic, { qos: 1 });
-    const publisher = await broker.connect();
-    for (let index = 0; index < receiveMaximum + 2; index += 1) {
-      await publisher.publish({ topic, qos: 1, payload: `${index}` });
-    }
-    const packetIds: number[] = [];
-    for (let index = 0; index < receiveMaximum; index += 1) packetIds.push((await client.nextOf('publish')).packetId);
-    await client.expectNothing();
+])(
+  '[MQTT-3.3.4-9] [MQTT-4.9.0-1] [MQTT-4.9.0-2] the Receive Maximum of a Client, %s Session',
+  (_, sessionExpiryInterval) => {
+    it.each([1, 2, 10])('of %i is the most QoS 1 messages it has to acknowledge', async (receiveMaximum) => {
+      const topic = fresh('quota');
+      const client = await broker.connect({ properties: { sessionExpiryInterval, receiveMaximum } });
+      await client.subscribe(topic, { qos: 1 });
+      const publisher = await broker.connect();
+      for (let index = 0; index < receiveMaximum + 2; index += 1) {
+        await publisher.publish({ topic, qos: 1, payload: `${index}` });
+      }
+      const packetIds: number[] = [];
+      for (let index = 0; index < receiveMaximum; index += 1) packetIds.push((await client.nextOf('publish')).packetId);
+      await client.expectNothing();
 
-    // One is acknowledged, one more comes.
-    client.acknowledge('puback', packetIds[0] as number);
-    expect(await client.next()).toMatchObject({ type: 'publish', payload: bytes(`${receiveMaximum}`) });
-    await client.expectNothing();
-  });
-
-  it('counts a QoS 2 message until PUBCOMP', async () => {
-    const topic = fresh('quota');
-    const client = await broker.connect({ properties: { sessionExpiryInterval, receiveMaximum: 1 } });
-    await client.subscribe(topic, { qos: 2 });
-    const publisher = await broker.connect();
-    await publisher.publish({ topic, qos: 2, payload: 'one' });
-    await publisher.publish({ topic, qos: 2, payload: 'two' });
-    const { packetId } = await client.nextOf('publish');
-    client.acknowledge('pubrec', packetId);
-    expect(await client.next()).toMatchObject({ type: 'pubrel' });
-    await client.expectNothing();
-    client.acknowledge('pubcomp', packetId);
-    expect(await client.next()).toMatchObject({ type: 'publish', payload: bytes('two') });
-  });
-
-  it('counts QoS 1 and 2 together, and no QoS 0', async () => {
-    const topic = fresh('quota');
-    const client = await broker.connect({ properties: { sessionExpiryInterval, receiveMaximum: 2 } });
-    await client.subscribe(topic, { qos: 2 });
-    const publisher = await broker.connect();
-    await publisher.publish({ topic, qos: 1, payload: '1' });
-    await publisher.publish({ topic, qos: 2, payload: '2' });
-    await publisher.publish({ topic, qos: 1, payload: 'must wait' });
-    await publisher.publish({ topic, qos: 0, payload: 'passes' });
-    const first = await client.nextOf('publish');
-    await client.nextOf('publish');
-    expect(await client.nextOf('publish')).toMatchObject({ qos: 0, payload: bytes('passes') });
-    await client.expectNothing();
-    client.acknowledge('puback', first.packetId);
-    expect(await client.nextOf('publish')).toMatchObject({ payload: bytes('must wait') });
-  });
-
-  it('holds back no other packets [MQTT-3.3.4-10] [MQTT-4.9.0-3]', async () => {
-    const topic = fresh('quota');
-    const client = await broker.connect({ properties: { sessionExpiryInterval, receiveMaximum: 1 } });
-    await client.subscribe(topic, { qos: 1 });
-    await client.publish({ topic, qos: 1 });
-    await client.nextOf('publish');
-    // The quota is zero now.
-    expect(await client.subscribe(fresh('other'), { qos: 2 })).toMatchObject({ reasonCodes: [2] });
-    expect(await client.publish({ topic: fresh('other'), qos: 2 })).toMatchObject({ type: 'pubcomp' });
-    expect(await client.unsubscribe(topic)).toMatchObject({ type: 'unsuback' });
-    await client.expectNothing();
-  });
-
-  it('starts anew with every Network Connection', async () => {
-    const topic = fresh('quota');
-    const session = { cleanStart: false, properties: { sessionExpiryInterval: 60, receiveMaximum: 3 } } as const;
-    const client = await broker.connect(session);
-    await client.subscribe(topic, { qos: 1 });
-    const publisher = await broker.connect();
-    for (let index = 0; index < 5; index += 1) await publisher.publish({ topic, qos: 1, payload: `${index}` });
-    for (let index = 0; index < 3; index += 1) await client.nextOf('publish');
-    client.drop();
-    const back = await broker.connect({
-      clientId: client.clientId,
-      cleanStart: false,
-      properties: { sessionExpiryInterval: 60, receiveMaximum: 1 },
+      // One is acknowledged, one more comes.
+      client.acknowledge('puback', packetIds[0] as number);
+      expect(await client.next()).toMatchObject({ type: 'publish', payload: bytes(`${receiveMaximum}`) });
+      await client.expectNothing();
     });
-    for (let index = 0; index < 5; index += 1) {
-      const message = await back.nextOf('publish');
-      expect(message.payload).toEqual(bytes(`${index}`));
-      await back.expectNothing();
-      back.acknowledge('puback', message.packetId);
-    }
-  });
 
-  it('is not exceeded however fast messages come', async () => {
-    const topic = fresh('quota');
-    const receiveMaximum = 5;
-    const client = await broker.connect({ properties: { sessionExpiryInterval, receiveMaximum } });
-    await client.subscribe(topic, { qos: 1 });
-    const publisher = await broker.connect();
-    const packets = Array.from({ length: 100 }, (_, index) =>
-      publisher.publishPacket({ topic, qos: 1, payload: `${index}` }),
-    );
-    publisher.sendTogether(packets);
-    for (const _ of packets) await publisher.nextOf('puback');
-    for (let index = 0; index < 100; index += 1) {
-      // Those that came and were not acknowledged yet
-      expect(client.waiting.filter(({ type }) => type === 'publish').length).toBeLessThanOrEqual(receiveMaximum);
-      expect(await client.receiveMessage()).toMatchObject({ payload: bytes(`${index}`) });
-    }
-  });
-});
+    it('counts a QoS 2 message until PUBCOMP', async () => {
+      const topic = fresh('quota');
+      const client = await broker.connect({ properties: { sessionExpiryInterval, receiveMaximum: 1 } });
+      await client.subscribe(topic, { qos: 2 });
+      const publisher = await broker.connect();
+      await publisher.publish({ topic, qos: 2, payload: 'one' });
+      await publisher.publish({ topic, qos: 2, payload: 'two' });
+      const { packetId } = await client.nextOf('publish');
+      client.acknowledge('pubrec', packetId);
+      expect(await client.next()).toMatchObject({ type: 'pubrel' });
+      await client.expectNothing();
+      client.acknowledge('pubcomp', packetId);
+      expect(await client.next()).toMatchObject({ type: 'publish', payload: bytes('two') });
+    });
+
+    it('counts QoS 1 and 2 together, and no QoS 0', async () => {
+      const topic = fresh('quota');
+      const client = await broker.connect({ properties: { sessionExpiryInterval, receiveMaximum: 2 } });
+      await client.subscribe(topic, { qos: 2 });
+      const publisher = await broker.connect();
+      await publisher.publish({ topic, qos: 1, payload: '1' });
+      await publisher.publish({ topic, qos: 2, payload: '2' });
+      await publisher.publish({ topic, qos: 1, payload: 'must wait' });
+      await publisher.publish({ topic, qos: 0, payload: 'passes' });
+      const first = await client.nextOf('publish');
+      await client.nextOf('publish');
+      expect(await client.nextOf('publish')).toMatchObject({ qos: 0, payload: bytes('passes') });
+      await client.expectNothing();
+      client.acknowledge('puback', first.packetId);
+      expect(await client.nextOf('publish')).toMatchObject({ payload: bytes('must wait') });
+    });
+
+    it('holds back no other packets [MQTT-3.3.4-10] [MQTT-4.9.0-3]', async () => {
+      const topic = fresh('quota');
+      const client = await broker.connect({ properties: { sessionExpiryInterval, receiveMaximum: 1 } });
+      await client.subscribe(topic, { qos: 1 });
+      await client.publish({ topic, qos: 1 });
+      await client.nextOf('publish');
+      // The quota is zero now.
+      expect(await client.subscribe(fresh('other'), { qos: 2 })).toMatchObject({ reasonCodes: [2] });
+      expect(await client.publish({ topic: fresh('other'), qos: 2 })).toMatchObject({ type: 'pubcomp' });
+      expect(await client.unsubscribe(topic)).toMatchObject({ type: 'unsuback' });
+      await client.expectNothing();
+    });
+
+    it('starts anew with every Network Connection', async () => {
+      const topic = fresh('quota');
+      const session = { cleanStart: false, properties: { sessionExpiryInterval: 60, receiveMaximum: 3 } } as const;
+      const client = await broker.connect(session);
+      await client.subscribe(topic, { qos: 1 });
+      const publisher = await broker.connect();
+      for (let index = 0; index < 5; index += 1) await publisher.publish({ topic, qos: 1, payload: `${index}` });
+      for (let index = 0; index < 3; index += 1) await client.nextOf('publish');
+      client.drop();
+      const back = await broker.connect({
+        clientId: client.clientId,
+        cleanStart: false,
+        properties: { sessionExpiryInterval: 60, receiveMaximum: 1 },
+      });
+      for (let index = 0; index < 5; index += 1) {
+        const message = await back.nextOf('publish');
+        expect(message.payload).toEqual(bytes(`${index}`));
+        await back.expectNothing();
+        back.acknowledge('puback', message.packetId);
+      }
+    });
+
+    it('is not exceeded however fast messages come', async () => {
+      const topic = fresh('quota');
+      const receiveMaximum = 5;
+      const client = await broker.connect({ properties: { sessionExpiryInterval, receiveMaximum } });
+      await client.subscribe(topic, { qos: 1 });
+      const publisher = await broker.connect();
+      const packets = Array.from({ length: 100 }, (_, index) =>
+        publisher.publishPacket({ topic, qos: 1, payload: `${index}` }),
+      );
+      publisher.sendTogether(packets);
+      for (const _ of packets) await publisher.nextOf('puback');
+      for (let index = 0; index < 100; index += 1) {
+        // Those that came and were not acknowledged yet
+        expect(client.waiting.filter(({ type }) => type === 'publish').length).toBeLessThanOrEqual(receiveMaximum);
+        expect(await client.receiveMessage()).toMatchObject({ payload: bytes(`${index}`) });
+      }
+    });
+  },
+);
 
 describe.each([4, 3] as const)('[§4.9] a Client of level %i, which cannot name a Receive Maximum', (version) => {
   it('has at most 32 messages in flight', async () => {
@@ -176,6 +179,18 @@ describe('[MQTT-3.3.4-7] a Client that exceeds the Receive Maximum of the Server
     client.sendPublish({ topic: 'a', qos: 2, packetId: 1 });
     await client.nextOf('pubrec');
     for (let count = 0; count < 10; count += 1) await client.publish({ topic: 'a' });
+    await client.expectNothing();
+  });
+
+  it('may use it again for what was refused, at QoS 1 and 2 [MQTT-4.3.3-9]', async () => {
+    await using small = await startBroker({ limits: { receiveMaximum: 1 } });
+    const client = await small.connect();
+    for (const qos of [2, 1, 2, 1] as const) {
+      expect(await client.publish({ topic: '$SYS/refused', qos })).toMatchObject({
+        reasonCode: ReasonCode.notAuthorized,
+      });
+    }
+    expect(await client.publish({ topic: fresh('accepted'), qos: 2 })).toMatchObject({ type: 'pubcomp' });
     await client.expectNothing();
   });
 

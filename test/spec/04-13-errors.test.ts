@@ -66,7 +66,7 @@ describe('[MQTT-4.13.1-1] a Malformed Packet', () => {
   });
 });
 
-describe('[MQTT-4.13.2-1] a Client that does not close', () => {
+describe('[MQTT-4.13.2-1] [MQTT-3.14.4-2] a Client that does not close', () => {
   it('is closed by the Server all the same, and what it still sends is not processed', async () => {
     const topic = fresh('deaf');
     const watcher = await broker.connect();

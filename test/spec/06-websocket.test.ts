@@ -45,47 +45,50 @@ async function refusal(url: string, subProtocols: string[]): Promise<number> {
   return (response as { statusCode: number }).statusCode;
 }
 
-describe.each([5, 4, 3] as const)('[§6] a Client on a WebSocket, at level %i', (version) => {
-  it.each([0, 1, 2] as const)('publishes and receives at QoS %i', async (qos) => {
-    const topic = fresh('web');
-    const client = await broker.connect({ version, over: 'websocket' });
-    await client.subscribe(topic, { qos });
-    await client.publish({ topic, qos, payload: 'woven' });
-    expect(await client.receiveMessage()).toMatchObject({ topic, qos, payload: bytes('woven') });
-    await client.disconnect();
-  });
+describe.each([5, 4, 3] as const)(
+  '[§6] [MQTT-4.2.0-1] [3.1.1 MQTT-7.1.1-1] a Client on a WebSocket, at level %i',
+  (version) => {
+    it.each([0, 1, 2] as const)('publishes and receives at QoS %i', async (qos) => {
+      const topic = fresh('web');
+      const client = await broker.connect({ version, over: 'websocket' });
+      await client.subscribe(topic, { qos });
+      await client.publish({ topic, qos, payload: 'woven' });
+      expect(await client.receiveMessage()).toMatchObject({ topic, qos, payload: bytes('woven') });
+      await client.disconnect();
+    });
 
-  it('talks to Clients on TCP', async () => {
-    const topic = fresh('web');
-    const web = await broker.connect({ version, over: 'websocket' });
-    const tcp = await broker.connect({ version });
-    await web.subscribe(topic, { qos: 1 });
-    await tcp.subscribe(topic, { qos: 1 });
-    await tcp.publish({ topic, qos: 1, payload: 'across' });
-    expect(await web.receiveMessage()).toMatchObject({ payload: bytes('across') });
-    expect(await tcp.receiveMessage()).toMatchObject({ payload: bytes('across') });
-  });
+    it('talks to Clients on TCP', async () => {
+      const topic = fresh('web');
+      const web = await broker.connect({ version, over: 'websocket' });
+      const tcp = await broker.connect({ version });
+      await web.subscribe(topic, { qos: 1 });
+      await tcp.subscribe(topic, { qos: 1 });
+      await tcp.publish({ topic, qos: 1, payload: 'across' });
+      expect(await web.receiveMessage()).toMatchObject({ payload: bytes('across') });
+      expect(await tcp.receiveMessage()).toMatchObject({ payload: bytes('across') });
+    });
 
-  it('leaves a Will when it is lost', async () => {
-    const topic = fresh('web');
-    const watcher = await broker.connect();
-    await watcher.subscribe(topic);
-    const web = await broker.connect({ version, over: 'websocket', will: { topic, payload: 'torn' } });
-    web.drop();
-    expect(await watcher.receiveMessage()).toMatchObject({ payload: bytes('torn') });
-  });
+    it('leaves a Will when it is lost', async () => {
+      const topic = fresh('web');
+      const watcher = await broker.connect();
+      await watcher.subscribe(topic);
+      const web = await broker.connect({ version, over: 'websocket', will: { topic, payload: 'torn' } });
+      web.drop();
+      expect(await watcher.receiveMessage()).toMatchObject({ payload: bytes('torn') });
+    });
 
-  it('carries large messages both ways', async () => {
-    const topic = fresh('web');
-    const client = await broker.connect({ version, over: 'websocket' });
-    await client.subscribe(topic, { qos: 1 });
-    const payload = new Uint8Array(500_000).fill(7);
-    await client.publish({ topic, qos: 1, payload });
-    expect(Buffer.compare((await client.receiveMessage()).payload, payload)).toBe(0);
-  });
-});
+    it('carries large messages both ways', async () => {
+      const topic = fresh('web');
+      const client = await broker.connect({ version, over: 'websocket' });
+      await client.subscribe(topic, { qos: 1 });
+      const payload = new Uint8Array(500_000).fill(7);
+      await client.publish({ topic, qos: 1, payload });
+      expect(Buffer.compare((await client.receiveMessage()).payload, payload)).toBe(0);
+    });
+  },
+);
 
-describe('[MQTT-6.0.0-1] a frame that is not binary', () => {
+describe('[MQTT-6.0.0-1] [3.1.1 MQTT-6.0.0-1] a frame that is not binary', () => {
   it('ends the Network Connection', async () => {
     const socket = await openWebSocket();
     socket.send('CONNECT, please');
@@ -139,7 +142,7 @@ describe('[MQTT-6.0.0-2] MQTT packets and WebSocket frames', () => {
   });
 });
 
-describe('[MQTT-6.0.0-3] [MQTT-6.0.0-4] the WebSocket Sub Protocol', () => {
+describe('[MQTT-6.0.0-3] [MQTT-6.0.0-4] [3.1.1 MQTT-6.0.0-4] the WebSocket Sub Protocol', () => {
   it.each([
     ['mqtt alone', ['mqtt']],
     ['mqtt among others', ['chat', 'mqtt', 'other']],

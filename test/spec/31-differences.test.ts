@@ -85,3 +85,71 @@ describe('[3.1 §3.14] a Server of 3.1', () => {
     expect(client.bytesReceived).toBe('20020000');
   });
 });
+
+describe('[3.1 §2.1] the DUP flag of a PUBLISH at QoS 0', () => {
+  it('means nothing, or ends the Network Connection; it is never passed on', async () => {
+    const topic = fresh('dup');
+    const watcher = await broker.connect({ version: 3 });
+    await watcher.subscribe(topic);
+    const client = await broker.connect({ version: 3 });
+    client.sendBytes(framed('38', hexString(topic)));
+    client.hangUp();
+    await client.closed;
+    await watcher.publish({ topic, payload: 'next' });
+    const first = await watcher.receiveMessage();
+    const last = first.payload.length === 0 ? await watcher.receiveMessage() : first;
+    expect(first.dup).toBe(false);
+    expect(last).toMatchObject({ payload: bytes('next') });
+  });
+});
+
+describe('[3.1 §3.1] a Client Identifier longer than 23 characters', () => {
+  it('is accepted, since many Clients of 3.1 have one', async () => {
+    const client = await broker.connect({ version: 3, clientId: fresh('a-name-of-more-than-23-characters') });
+    expect(client.bytesReceived).toBe('20020000');
+    await client.expectNothing();
+  });
+});
+
+describe('[3.1 §3.1] the Connect Flags', () => {
+  it('have a reserved bit that is not looked at', async () => {
+    const client = await broker.open({ version: 3 });
+    const payload = hexString(fresh('reserved'));
+    client.sendBytes(rawConnect({ protocolName: 'MQIsdp', protocolLevel: 3, flags: 0x03, payload }));
+    expect(await client.next()).toMatchObject({ type: 'connack', reasonCode: 0 });
+  });
+
+  it('may announce a User Name that does not come', async () => {
+    const client = await broker.open({ version: 3 });
+    const payload = hexString(fresh('nameless'));
+    client.sendBytes(rawConnect({ protocolName: 'MQIsdp', protocolLevel: 3, flags: 0xc2, payload }));
+    expect(await client.next()).toMatchObject({ type: 'connack', reasonCode: 0 });
+  });
+});
+
+describe('[3.1 §3.3] a PUBLISH that is not allowed', () => {
+  it.each([
+    [1, 'puback'],
+    [2, 'pubrec'],
+  ] as const)('is acknowledged all the same, at QoS %i: 3.1 has no word for it', async (qos, type) => {
+    const client = await broker.connect({ version: 3 });
+    const { packetId } = client.sendPublish({ topic: '$SYS/forged', qos });
+    expect(await client.next()).toMatchObject({ type, packetId });
+  });
+});
+
+describe('[3.1 §3.3] one message for Clients of all versions', () => {
+  it('is the same to each, in its own form', async () => {
+    const topic = fresh('all');
+    const clients = await Promise.all(([3, 4, 5] as const).map((version) => broker.connect({ version })));
+    for (const client of clients) await client.subscribe(topic, { qos: 1 });
+    const publisher = await broker.connect();
+    const properties = { contentType: 'text/plain' };
+    await publisher.publish({ topic, qos: 1, payload: 'to all', properties });
+    for (const client of clients) {
+      const message = await client.receiveMessage();
+      expect(message).toMatchObject({ topic, qos: 1, payload: bytes('to all') });
+      expect(message.properties?.contentType).toBe(client.version === 5 ? 'text/plain' : undefined);
+    }
+  });
+});

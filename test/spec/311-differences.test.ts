@@ -22,7 +22,7 @@ describe('[3.1.1 MQTT-3.1.2-2] a protocol level that the Server does not support
   });
 });
 
-describe('[3.1.1 MQTT-3.1.3-7] [3.1.1 MQTT-3.1.3-8] a Client without Client Identifier', () => {
+describe('[3.1.1 MQTT-3.1.3-6] [3.1.1 MQTT-3.1.3-7] [3.1.1 MQTT-3.1.3-8] a Client without Client Identifier', () => {
   it('is accepted with Clean Session 1, as a Client of its own', async () => {
     const topic = fresh('nameless');
     const one = await broker.connect({ version: 4, clientId: '' });
@@ -39,7 +39,7 @@ describe('[3.1.1 MQTT-3.1.3-7] [3.1.1 MQTT-3.1.3-8] a Client without Client Iden
   });
 });
 
-describe('[3.1.1 MQTT-3.1.3-9] a Client Identifier that the Server rejects', () => {
+describe('[3.1.1 MQTT-3.1.3-9] [3.1.1 MQTT-3.2.2-4] [3.1.1 MQTT-3.2.2-5] a Client Identifier that the Server rejects', () => {
   it('is answered with return code 0x02, and closed', async () => {
     const client = await broker.attempt({ version: 4, clientId: 'x'.repeat(257) });
     expect(client.bytesReceived).toBe('20020002');
@@ -47,7 +47,7 @@ describe('[3.1.1 MQTT-3.1.3-9] a Client Identifier that the Server rejects', () 
   });
 });
 
-describe('[3.1.1 MQTT-3.1.4-1] a CONNECT that does not conform', () => {
+describe('[3.1.1 MQTT-3.1.4-1] [3.1.1 MQTT-3.2.2-6] a CONNECT that does not conform', () => {
   it.each([
     ['the reserved flag is set [3.1.1 MQTT-3.1.2-3]', { flags: 0x03 }],
     ['Will QoS without Will Flag [3.1.1 MQTT-3.1.2-13]', { flags: 0x0a }],
@@ -119,7 +119,7 @@ describe('[3.1.1 MQTT-3.9.3-2] the return codes of a SUBACK', () => {
         { topicFilter: `${level}/0`, qos: 0 },
         { topicFilter: 'a/#/b', qos: 1 },
         { topicFilter: `${level}/1`, qos: 1 },
-        { topicFilter: '$share/g/a', qos: 1 },
+        { topicFilter: 'a+', qos: 1 },
         { topicFilter: `${level}/2`, qos: 2 },
       ],
       { packetId: 0x0a0b },
@@ -128,7 +128,7 @@ describe('[3.1.1 MQTT-3.9.3-2] the return codes of a SUBACK', () => {
   });
 });
 
-describe('[3.1.1 §3.3.1.3] RETAIN', () => {
+describe('[3.1.1 MQTT-3.3.1-8] [3.1.1 MQTT-3.3.1-9] RETAIN', () => {
   it('is 1 for a message that a new Subscription brings, 0 for one that comes later', async () => {
     const topic = fresh('retain');
     const client = await broker.connect({ version: 4 });
@@ -145,13 +145,80 @@ describe('[3.1.1 §3.3.1.3] RETAIN', () => {
 describe('[3.1.1 MQTT-2.2.2-2] reserved flags', () => {
   it.each([
     ['PUBACK', '42 02 0001'],
-    ['PUBREL', '6a 02 0001'],
-    ['SUBSCRIBE', framed('8a', `0001 ${hexString('a')} 00`)],
-    ['UNSUBSCRIBE', framed('aa', `0001 ${hexString('a')}`)],
+    ['PUBREL [3.1.1 MQTT-3.6.1-1]', '6a 02 0001'],
+    ['SUBSCRIBE [3.1.1 MQTT-3.8.1-1]', framed('8a', `0001 ${hexString('a')} 00`)],
+    ['UNSUBSCRIBE [3.1.1 MQTT-3.10.1-1]', framed('aa', `0001 ${hexString('a')}`)],
   ])('close the Network Connection, without a word: %s', async (_, hex) => {
     const client = await broker.connect({ version: 4 });
     client.sendBytes(hex);
     expect(await client.closed).toBe(true);
     expect(client.bytesReceived).toBe('20020000');
+  });
+});
+
+describe('[3.1.1 MQTT-3.1.2-1] a protocol name that is not MQTT, at level 4', () => {
+  it.each(['MQTX', 'mqtt', 'MQIsdp', ''])('is not taken for 3.1.1: "%s"', async (protocolName) => {
+    const client = await broker.open({ version: 4 });
+    client.sendBytes(rawConnect({ protocolName, protocolLevel: 4 }));
+    expect(await client.closed).toBe(true);
+    expect(client.bytesReceived).toMatch(/^(|20020001|20..0084.*)$/);
+  });
+});
+
+describe('[3.1.1 MQTT-3.1.2-12] a Client without Will', () => {
+  it('leaves none, though the Client before it under the same name had one', async () => {
+    const topic = fresh('will');
+    const watcher = await broker.connect({ version: 4 });
+    await watcher.subscribe(topic, { qos: 1 });
+    const first = await broker.connect({ version: 4, cleanStart: false, will: { topic, payload: 'first' } });
+    await first.disconnect();
+    const second = await broker.connect({ version: 4, cleanStart: false, clientId: first.clientId });
+    second.hangUp();
+    await second.closed;
+    // The end of a third, which has a Will, is told after the end of the second would have been.
+    const third = await broker.connect({ version: 4, will: { topic, payload: 'third' } });
+    third.hangUp();
+    expect(await watcher.receiveMessage()).toMatchObject({ payload: bytes('third') });
+    await watcher.expectNothing();
+  });
+});
+
+describe('[3.1.1 MQTT-3.1.4-5] packets sent right behind a CONNECT that is refused', () => {
+  it('are not processed', async () => {
+    const topic = fresh('refused');
+    const watcher = await broker.connect({ version: 4 });
+    await watcher.subscribe(topic);
+    const client = await broker.open({ version: 4 });
+    const connect = rawConnect({ protocolLevel: 4, flags: 0x00, payload: hexString('') });
+    client.sendBytes(`${connect}${framed('30', `${hexString(topic)}6869`)}c000`);
+    expect(await client.closed).toBe(true);
+    expect(client.bytesReceived).toBe('20020002');
+    await watcher.expectNothing();
+  });
+});
+
+describe.concurrent('[3.1.1 MQTT-4.1.0-2] a Session', () => {
+  it('lasts as long as its Network Connection, though Sessions that are away end sooner', async () => {
+    await using brief = await startBroker({ limits: { sessionExpiryMaxSeconds: 1 } });
+    const topic = fresh('lasting');
+    const client = await brief.connect({ version: 4, cleanStart: false });
+    await client.subscribe(topic, { qos: 1 });
+    // A Keep Alive of 1 s runs out after 1.5 s: that is our clock.
+    expect(await (await brief.connect({ keepAliveSeconds: 1 })).closed).toBe(true);
+    await client.publish({ topic, qos: 1, payload: 'still here' });
+    expect(await client.receiveMessage()).toMatchObject({ payload: bytes('still here') });
+  });
+});
+
+describe('[3.1.1 MQTT-6.0.0-2] packets of 3.1.1 and WebSocket frames', () => {
+  it('need not begin together', async () => {
+    const client = await broker.open({ version: 4, over: 'websocket' });
+    const connect = rawConnect({ protocolLevel: 4, payload: hexString(fresh('frames')) });
+    for (let at = 0; at < connect.length; at += 2) client.sendBytes(connect.slice(at, at + 2));
+    expect(await client.next()).toMatchObject({ type: 'connack' });
+    client.sendBytes(`c000${framed('82', `0001 ${hexString('a')} 00`)}c000`);
+    expect(await client.next()).toEqual({ type: 'pingresp' });
+    expect(await client.next()).toMatchObject({ type: 'suback', packetId: 1 });
+    expect(await client.next()).toEqual({ type: 'pingresp' });
   });
 });

@@ -2,14 +2,15 @@
 //
 // The only file that knows how a broker is started; tests say what they need of its configuration and nothing else.
 
-import { type Edge, type Settings, startEdge } from '@skein/edge';
+import { type Edge, type EdgeParts, type Settings, startEdge } from '@skein/edge';
 import { RawClient } from './client.ts';
 import { until } from './deadline.ts';
 import { type Labels, metricValue } from './metrics.ts';
 import type { ConnectOptions } from './packets.ts';
 
 /** What a test may want different from a broker with default settings. */
-export type BrokerOptions = Pick<Settings, 'limits' | 'allowAnonymous'>;
+export type BrokerOptions = EdgeParts &
+  Pick<Settings, 'limits' | 'allowAnonymous' | 'sharedStrategy' | 'responseInformation' | 'serverReference'>;
 
 /** How a Client reaches the broker. */
 export interface Transport {
@@ -19,11 +20,9 @@ export interface Transport {
 
 /** Starts a broker on the memory store, with TCP, WebSocket and admin on free ports of the loopback address. */
 export async function startBroker(options: BrokerOptions = {}): Promise<TestBroker> {
-  const edge = await startEdge({
-    listen: ['mqtt://127.0.0.1:0', 'ws://127.0.0.1:0/mqtt'],
-    admin: '127.0.0.1:0',
-    ...options,
-  });
+  const { authenticationMethods = [], ...settings } = options;
+  const listen = ['mqtt://127.0.0.1:0', 'ws://127.0.0.1:0/mqtt'];
+  const edge = await startEdge({ listen, admin: '127.0.0.1:0', ...settings }, undefined, { authenticationMethods });
   return new TestBroker(edge);
 }
 
