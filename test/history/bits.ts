@@ -1,6 +1,6 @@
 // A set of small numbers that come in clusters: a bit each, in pages that are made when they are needed.
 
-const pageBits = 32_768;
+const pageBits = 2048;
 
 /** A set of whole numbers from 0. */
 export class Bits {

@@ -9,8 +9,10 @@ import { type Attempt, ClientRecord } from './client-record.ts';
 import { Debts } from './debts.ts';
 import { Deliveries } from './deliveries.ts';
 import type { Happening, HistoryEvent } from './event.ts';
+import { Groups } from './groups.ts';
 import { Messages } from './messages.ts';
 import { Session } from './session.ts';
+import { isShared } from './topic-match.ts';
 import { Findings, type Verdict } from './verdict.ts';
 import { Wills } from './wills.ts';
 
@@ -40,6 +42,7 @@ export class Checker {
   readonly #messages: Messages = new Messages();
   readonly #findings: Findings;
   readonly #debts: Debts;
+  readonly #groups: Groups;
   readonly #deliveries: Deliveries;
   readonly #wills: Wills;
   readonly #slackMs: number;
@@ -56,9 +59,11 @@ export class Checker {
     const { acknowledgedShareMin = 0.7, listedMax = 100 } = options;
     this.#findings = new Findings(listedMax);
     this.#debts = new Debts(this.#messages, this.#clients, this.#findings);
+    this.#groups = new Groups(this.#messages, this.#clients, this.#findings);
     this.#wills = new Wills(this.#messages, this.#findings, { slackMs, lateMs: willLateMs });
     this.#deliveries = new Deliveries(this.#messages, this.#findings, {
       willCame: (message) => this.#wills.came(message, this.#nowMs),
+      sharedCame: (session, filter, message) => this.#groups.came(session, filter, message, this.#nowMs),
       qos0MayFollow: options.qos0MayFollow ?? false,
     });
     this.#slackMs = slackMs;
@@ -96,7 +101,11 @@ export class Checker {
 
   /** Deliveries at QoS 1 and 2 that must still come: once this is 0, all is there that was promised until now. */
   get outstanding(): number {
-    return this.#debts.outstanding() + this.#wills.outstanding(this.#clients.values(), this.#debts);
+    return (
+      this.#debts.outstanding() +
+      this.#groups.outstanding() +
+      this.#wills.outstanding(this.#clients.values(), this.#debts)
+    );
   }
 
   /** Deliveries at QoS 0 that should still come. */
@@ -106,6 +115,7 @@ export class Checker {
 
   /** Judges the whole, once, when everything has come that ever will. */
   verdict(): Verdict {
+    this.#groups.settle(this.#nowMs);
     const shortcomings = [
       ...this.#debts.settle(this.#nowMs),
       ...this.#wills.settle(this.#clients.values(), this.#debts, this.#nowMs),
@@ -144,6 +154,7 @@ export class Checker {
     counts.acknowledged++;
     if (this.#messages.qos(message) > 0) this.#answered++;
     this.#debts.incur(message, this.#nowMs);
+    this.#groups.incur(message, this.#nowMs);
   }
 
   // Connections ------------------------------------------------------------------------------------------------------
@@ -248,6 +259,7 @@ export class Checker {
       session.owed.clear();
     }
     this.#debts.forgive(session, this.#nowMs);
+    this.#groups.ended(session, this.#at);
     client.session = undefined;
   }
 
@@ -272,6 +284,9 @@ export class Checker {
         session.unreleased.delete(event.packetId);
         return;
       case 'subscribing':
+        if (isShared(event.topicFilter)) {
+          this.#groups.joining(session, event.topicFilter, connection.sessionExpirySeconds === 0);
+        }
         session.holding(event.topicFilter).subscribing(this.#at, {
           qos: event.qos,
           noLocal: event.noLocal,

@@ -45,8 +45,12 @@ export class Debts {
     const sentAt = this.#messages.sentAt(message);
     const topicNumber = this.#messages.topicNumber(message);
     let qos: number | undefined;
-    for (const { heldSince, latest } of session.matching(topicNumber, this.#messages.topicName(topicNumber))) {
-      if (heldSince > sentAt || (latest.noLocal && this.#messages.publisher(message) === session.client)) continue;
+    for (const { heldSince, latest, isShared } of session.matching(
+      topicNumber,
+      this.#messages.topicName(topicNumber),
+    )) {
+      if (isShared || heldSince > sentAt || (latest.noLocal && this.#messages.publisher(message) === session.client))
+        continue;
       qos = Math.max(qos ?? 0, Math.min(latest.qos, this.#messages.qos(message)));
     }
     return qos;

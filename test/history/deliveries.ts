@@ -16,6 +16,8 @@ export type Delivered = Extract<HistoryEvent, { is: 'delivered' }>;
 export interface DeliveriesOptions {
   /** Hears of each Will Message that was delivered. */
   willCame(message: number): void;
+  /** Hears of each message that came to a member of a group, for the first time there. */
+  sharedCame(session: Session, sharedFilter: string, message: number): void;
   /** Whether a QoS 0 message may come again on a Network Connection begun after it was sent. */
   readonly qos0MayFollow: boolean;
 }
@@ -47,14 +49,20 @@ export class Deliveries {
       this.#checkRetain(session, message, event, grants);
     }
     const mayBeLive = session.isDoubtful || grants.some(({ retainAsPublished }) => retainAsPublished);
+    // What looked like the message itself was a retained copy of it, if the message comes without Retain after that.
+    const wasCopy = !event.retain && session.copies.delete(message);
     if (event.retain && !mayBeLive) {
       this.#findings.counts.retained++;
-    } else if (session.seen.has(message)) {
+    } else if (session.seen.has(message) && !wasCopy) {
       this.#repeated(session, message, event);
     } else {
       session.seen.add(message);
+      if (event.retain) session.copies.add(message);
       if (!session.owed.delete(message)) session.owedQos0.delete(message);
-      this.#checkOrder(session, message, event);
+      const shared = this.#matching(session, message).find(({ isShared }) => isShared);
+      // Shared Subscriptions have no order [MQTT-4.6.0-6].
+      if (shared === undefined) this.#checkOrder(session, message, event);
+      else this.#options.sharedCame(session, shared.topicFilter, message);
     }
   }
 

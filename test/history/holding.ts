@@ -6,6 +6,7 @@
 
 import type { QoS } from '@skein/protocol';
 import type { Session } from './session.ts';
+import { isShared } from './topic-match.ts';
 
 /** Subscription Options, and the part of the history in which the server may have used them. */
 export interface Grant {
@@ -26,6 +27,8 @@ export type Asked = Pick<Grant, 'qos' | 'noLocal' | 'retainAsPublished'>;
 export class Holding {
   readonly session: Session;
   readonly topicFilter: string;
+  /** Whether what it matches goes to one of several Sessions (groups.ts). */
+  readonly isShared: boolean;
   readonly grants: Grant[] = [];
   /** Every message sent after this place in the history matches; Infinity while that is not certain. */
   heldSince: number = Number.POSITIVE_INFINITY;
@@ -35,6 +38,7 @@ export class Holding {
   constructor(session: Session, topicFilter: string) {
     this.session = session;
     this.topicFilter = topicFilter;
+    this.isShared = isShared(topicFilter);
   }
 
   /** What holds if anything does: the latest grant. */

@@ -21,20 +21,23 @@ export interface Sent {
 /** The place of an answer that has not come: after everything. */
 export const unanswered = 0xffff_ffff;
 
+/** Few, because a short history is to cost little; a long one doubles them soon enough. */
+const rowsAtFirst = 32;
+
 const retainFlag = 4;
 const willFlag = 8;
 
 /** The table of messages. A message is its row, counted from 0. */
 export class Messages {
   #count = 0;
-  #flags: Uint8Array = new Uint8Array(1024);
-  #publisher: Int32Array = new Int32Array(1024);
-  #n: Int32Array = new Int32Array(1024);
-  #topic: Int32Array = new Int32Array(1024);
-  #stream: Int32Array = new Int32Array(1024);
-  #sentAt: Uint32Array = new Uint32Array(1024);
-  #answeredAt: Uint32Array = new Uint32Array(1024);
-  #expiresAtMs: Float64Array = new Float64Array(1024);
+  #flags: Uint8Array = new Uint8Array(rowsAtFirst);
+  #publisher: Int32Array = new Int32Array(rowsAtFirst);
+  #n: Int32Array = new Int32Array(rowsAtFirst);
+  #topic: Int32Array = new Int32Array(rowsAtFirst);
+  #stream: Int32Array = new Int32Array(rowsAtFirst);
+  #sentAt: Uint32Array = new Uint32Array(rowsAtFirst);
+  #answeredAt: Uint32Array = new Uint32Array(rowsAtFirst);
+  #expiresAtMs: Float64Array = new Float64Array(rowsAtFirst);
 
   readonly #publishers: Names = new Names();
   readonly #topics: Names = new Names();

@@ -5,7 +5,7 @@
 
 import { Bits } from './bits.ts';
 import { Holding } from './holding.ts';
-import { matches } from './topic-match.ts';
+import { matchedPart, matches } from './topic-match.ts';
 
 const none: readonly Holding[] = [];
 
@@ -20,6 +20,8 @@ export class Session {
   connectedSince: number = Number.POSITIVE_INFINITY;
   /** Messages that the application has got; copies of retained ones do not count. */
   readonly seen: Bits = new Bits();
+  /** Those of them that came with Retain set, and may have been copies after all. */
+  readonly copies: Set<number> = new Set();
   /** Messages at QoS 1 and 2 that must still come. */
   readonly owed: Set<number> = new Set();
   /** Messages at QoS 0 that should still come. */
@@ -56,7 +58,7 @@ export class Session {
   matching(topicNumber: number, topic: string): readonly Holding[] {
     const known = this.#matching.get(topicNumber);
     if (known !== undefined) return known;
-    const found = [...this.#holdings.values()].filter(({ topicFilter }) => matches(topicFilter, topic));
+    const found = [...this.#holdings.values()].filter(({ topicFilter }) => matches(matchedPart(topicFilter), topic));
     const kept = found.length === 0 ? none : found;
     this.#matching.set(topicNumber, kept);
     return kept;

@@ -2,6 +2,16 @@
 //
 // Plain on purpose, and nothing of the broker's: its tree and its cache are what this is to catch.
 
+/** Whether a Topic Filter names a group that shares what follows the name [§4.8.2]. */
+export function isShared(topicFilter: string): boolean {
+  return /^\$(share\/[^/]+|queue)\/./.test(topicFilter);
+}
+
+/** The filter that is matched: of a shared one, what follows the name. */
+export function matchedPart(topicFilter: string): string {
+  return isShared(topicFilter) ? topicFilter.replace(/^\$(share\/[^/]+|queue)\//, '') : topicFilter;
+}
+
 /** Whether a Topic Filter, not a shared one, matches a Topic Name. */
 export function matches(topicFilter: string, topic: string): boolean {
   const wanted = topicFilter.split('/');
