@@ -68,11 +68,13 @@ export class KillLoad {
     this.#random = new Random(plan.seed);
     this.#history = new History({ slackMs, willLateMs: plan.willLateMs, qos0MayFollow: true });
     const all: readonly Wanted[] = [{ topicFilter: 'load/#', qos: 2 }];
+    const shared: readonly Wanted[] = [{ topicFilter: '$share/crew/load/#', qos: 2 }];
     const wills: readonly Wanted[] = [{ topicFilter: 'will/#', qos: 2 }];
     this.#publishers = [0, 1, 2, 3, 4, 5, 6, 7].map((i) => this.#make(`writer-${i}`, i < 6, []));
     this.#subscribers = [
       ...[0, 1, 2].map((i) => this.#make(`archive-${i}`, true, all)),
       ...[0, 1, 2].map((i) => this.#make(`watcher-${i}`, true, wills)),
+      ...[0, 1, 2].map((i) => this.#make(`crew-${i}`, true, shared)),
       ...[0, 1, 2, 3].map((i) => this.#make(`stored-${i}`, true, this.#wish())),
       ...[0, 1, 2, 3].map((i) => this.#make(`volatile-${i}`, false, this.#wish())),
     ];
@@ -80,6 +82,7 @@ export class KillLoad {
       ...[0, 1, 2].map((i) => this.#make(`sleeper-${i}`, true, this.#wish())),
       ...[0, 1].map((i) => this.#make(`mover-${i}`, true, this.#wish())),
       this.#make('mover-2', false, this.#wish()),
+      this.#make('crew-3', true, shared),
     ];
     this.#lamps = [0, 1, 2, 3, 4, 5].map((i) => this.#make(`lamp-${i}`, i === 5, []));
   }
