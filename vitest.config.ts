@@ -22,7 +22,7 @@ export default defineConfig({
   test: {
     include: [
       'packages/*/src/**/*.test.ts',
-      'test/{spec,interop,cluster,load,history,support}/**/*.test.ts',
+      'test/{spec,security,fuzz,sim,interop,cluster,load,history,support}/**/*.test.ts',
       'scripts/**/*.test.mjs',
     ],
     pool: 'forks',
