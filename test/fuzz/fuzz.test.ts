@@ -51,9 +51,12 @@ describe.skipIf(minutes > 0).each(targets)('the $name', ({ name, target, seeds }
   it(`keeps every rule with what nobody has seen, with SEED=${seed}`, { timeout }, async () => {
     const fresh = fuzzer(name, target);
     await fresh.replay(corpusOf(name).slice(0, 150));
-    await fresh.run({ executions: 20_000, ms: 2500 });
+    const kept = fresh.executions;
+    // Some for certain, however busy the machine, and what else fits into a moment.
+    await fresh.run({ executions: 100 });
+    await fresh.run({ executions: 20_000, ms: 1500 });
     expect(fresh.found.map((found) => inWords(found, seed))).toEqual([]);
-    expect(fresh.executions).toBeGreaterThan(200);
+    expect(fresh.executions).toBeGreaterThanOrEqual(kept + 100);
   });
 });
 

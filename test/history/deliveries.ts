@@ -53,8 +53,8 @@ export class Deliveries {
     const wasCopy = !event.retain && session.copies.delete(message);
     if (event.retain && !mayBeLive) {
       this.#findings.counts.retained++;
-    } else if (session.seen.has(message) && !wasCopy) {
-      this.#repeated(session, message, event);
+    } else if (session.seen.has(message)) {
+      if (!wasCopy) this.#repeated(session, message, event);
     } else {
       session.seen.add(message);
       if (event.retain) session.copies.add(message);
