@@ -222,7 +222,13 @@ export class Broker {
     const deadline = new Promise<void>((resolve) => {
       cancel = this.ports.clock.after(deadlineMs, resolve);
     });
-    await Promise.race([this.#flush().then(() => this.#leave()), deadline]);
+    // A node that is fenced meanwhile has nothing left to say.
+    const said = this.#flush()
+      .then(() => this.#leave())
+      .catch((error: unknown) => {
+        if (!(error instanceof StoreUnavailable)) throw error;
+      });
+    await Promise.race([said, deadline]);
     cancel();
     this.drops.tell();
     await this.halt();

@@ -157,8 +157,11 @@ export class Distribution {
     }
     const isRefused = isRefusable && this.#around.refuseWhenFull;
     if (isRefused && match.volatile.some(({ session }) => session.isFull(message))) return ReasonCode.quotaExceeded;
+    // Who is refused sends it again: not where a member of another group has it already.
+    let isHad = shared.some(({ fate }) => fate?.is === 'stored');
     for (const placement of shared) {
-      if (!this.#placed(message, placement, isRefused)) return ReasonCode.quotaExceeded;
+      if (!this.#placed(message, placement, isRefused && !isHad)) return ReasonCode.quotaExceeded;
+      isHad ||= placement.fate?.is === 'volatile';
       reached++;
     }
     if (again !== undefined) return this.#passedOn(message, again.except, shared);

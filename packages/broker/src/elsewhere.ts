@@ -84,7 +84,8 @@ export class ElsewhereBatch {
           return;
         }
         if (persistence.stopped) return;
-        await missed(node);
+        // What goes to another member of its group nobody there has missed.
+        if (messages.some(({ member }) => member === undefined)) await missed(node);
         for (const [i, message] of messages.entries()) giveUp(around, message, waiting[i] as Waiting);
       }),
     );

@@ -125,6 +125,23 @@ describe('who is online comes before who is not', () => {
     }
   });
 
+  it('refuse: not where a member of another group has it, who would get it twice', async () => {
+    for (const isStored of [false, true]) {
+      const trial = await BrokerTrial.start({ queueMaxMessages: 1, queueFull: 'refuse' });
+      const options = { sessionExpirySeconds: isStored ? 3600 : 0, receiveMaximum: 1 };
+      await (await trial.connect('ann', options)).subscribe(jobs, 1);
+      const boss = await trial.connect('boss');
+      await publishes(boss, 1, ...['1', '2'].slice(0, isStored ? 1 : 2));
+      const bob = await trial.connect('bob', options);
+      await bob.subscribe('$share/a/jobs/#', 1); // a group that comes before the other one, or behind it
+      const cyd = await trial.connect('cyd', { sessionExpirySeconds: 3600, receiveMaximum: 1 });
+      await cyd.subscribe('$share/z/jobs/#', 1);
+      expect(await boss.publish('jobs/a', 'much', 1)).toEqual(['puback #1']);
+      expect([...(await got(bob)), ...(await got(cyd))]).toEqual(['much', 'much']);
+      expect(trial.broker.counters.dropped.queue_full).toBe(1);
+    }
+  });
+
   it('drop-old: room is made only if all are full', async () => {
     const trial = await BrokerTrial.start({ queueMaxMessages: 1, queueFull: 'drop-old' });
     const [ann, bob] = [await trial.connect('ann'), await trial.connect('bob')];
