@@ -42,6 +42,13 @@ class Level<Entry extends object> {
     return this.names === undefined ? (this.name === name ? this.named : undefined) : this.names.get(name);
   }
 
+  /** The level below the name that stands in a topic from one place to another. */
+  belowAt(topic: string, from: number, to: number): Level<Entry> | undefined {
+    if (this.names !== undefined) return this.names.get(topic.slice(from, to));
+    const { name } = this;
+    return name !== undefined && name.length === to - from && topic.startsWith(name, from) ? this.named : undefined;
+  }
+
   /** The level below a name, made if need be. */
   make(name: string): Level<Entry> {
     const there = this.below(name);
@@ -78,9 +85,9 @@ class Level<Entry extends object> {
 export class SubscriptionTree<Entry extends object> {
   readonly #exact = new Map<string, Some<Entry>>();
   readonly #root = new Level<Entry>();
-  /** What a walk has still to look at, and how deep that lies; kept from walk to walk, and empty between them. */
+  /** What a walk has still to look at, and where in the topic; kept from walk to walk, and empty between them. */
   readonly #levels: Level<Entry>[] = [];
-  readonly #depths: number[] = [];
+  readonly #places: number[] = [];
   #size = 0;
 
   /** How many pairs of filter and entry there are. */
@@ -129,33 +136,37 @@ export class SubscriptionTree<Entry extends object> {
     // A wildcard at the first level does not match a name that begins with $ [MQTT-4.7.2-1].
     const isWild = topic.charCodeAt(0) !== 0x24;
     if (!isWild && !root.hasNames) return;
-    this.#walk(topic.split('/'), isWild, found);
+    this.#walk(topic, isWild, found);
   }
 
-  #walk(names: readonly string[], isWild: boolean, found: (entry: Entry) => void): void {
+  /** The topic is not cut up: most levels have one name below, and that is compared where it stands. */
+  #walk(topic: string, isWild: boolean, found: (entry: Entry) => void): void {
     const levels = this.#levels;
-    const depths = this.#depths;
+    const places = this.#places;
+    const { length } = topic;
     let level: Level<Entry> | undefined = this.#root;
-    let depth = 0;
+    let at = 0;
     while (level !== undefined) {
-      const isWildHere: boolean = depth > 0 || isWild;
+      const isWildHere: boolean = at > 0 || isWild;
       if (isWildHere && level.hash !== undefined) forEach(level.hash, found);
-      if (depth === names.length) {
+      if (at > length) {
         if (level.here !== undefined) forEach(level.here, found);
         level = undefined;
       } else {
+        const slash = topic.indexOf('/', at);
+        const end = slash === -1 ? length : slash;
         const plus: Level<Entry> | undefined = isWildHere ? level.plus : undefined;
-        level = level.below(names[depth] as string);
-        depth++;
+        level = level.belowAt(topic, at, end);
+        at = end + 1;
         if (level === undefined) level = plus;
         else if (plus !== undefined) {
           levels.push(plus);
-          depths.push(depth);
+          places.push(at);
         }
       }
       if (level === undefined) {
         level = levels.pop();
-        depth = depths.pop() ?? 0;
+        at = places.pop() ?? 0;
       }
     }
   }
