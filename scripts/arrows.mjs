@@ -18,10 +18,11 @@ import { parseSync, Visitor } from 'rolldown/utils';
 const house = {
   protocol: { imports: [], pure: true },
   broker: { imports: ['protocol'], pure: true },
-  embedded: { imports: ['broker', 'protocol'] },
-  redis: { imports: ['broker', 'protocol'] },
+  stored: { imports: ['broker', 'protocol'] },
+  embedded: { imports: ['stored', 'broker', 'protocol'] },
+  redis: { imports: ['stored', 'broker', 'protocol'] },
   cluster: { imports: ['broker', 'protocol'] },
-  edge: { imports: ['embedded', 'redis', 'cluster', 'broker', 'protocol'] },
+  edge: { imports: ['bench', 'embedded', 'redis', 'cluster', 'broker', 'protocol'] },
   dashboard: { imports: [] },
   bench: { imports: ['protocol'] },
 };

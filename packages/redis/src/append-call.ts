@@ -1,6 +1,6 @@
 // Pages of retained messages for the queue of a Session: the call of functions/append.
 
-import { encodeMessage } from './blob.ts';
+import { encodeMessage } from '@skein/stored';
 import { listOf, numberOf, type Reply, textOf } from './calls.ts';
 import type { Append, Appended, QueueEntry } from './ports.ts';
 import type { Surroundings } from './surroundings.ts';

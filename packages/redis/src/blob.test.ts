@@ -1,8 +1,9 @@
 import type { Message } from '@skein/broker';
 import type { QoS } from '@skein/protocol';
+import { encodeMessage } from '@skein/stored';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { decodeEntry, decodeMessage, decodeWill, encodeMessage, encodeWill, identifiersOf } from './blob.ts';
+import { decodeEntry, identifiersOf } from './blob.ts';
 
 const seed = Number(process.env.SKEIN_SEED ?? Math.trunc(Math.random() * 0x7fffffff));
 
@@ -21,7 +22,6 @@ const properties = fc
     responseTopic: some(text),
     correlationData: some(bytes),
     userProperties: some(fc.array(fc.tuple(text, text), { maxLength: 4 })),
-    willDelayInterval: some(fc.nat({ max: 0xffffffff })),
   })
   .map((all) => Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined)));
 
@@ -30,22 +30,13 @@ const message: fc.Arbitrary<Message> = fc.record({
   payload: bytes,
   qos,
   retain: fc.boolean(),
-  properties: some(properties.map(({ willDelayInterval: _, ...rest }) => rest)),
+  properties: some(properties),
   publisherId: text,
   expiresAtMs: fc.oneof(fc.constant(0), fc.nat({ max: 2 ** 47 })),
   frames: fc.constant(undefined),
 });
 
-describe(`bytes of messages, entries and Wills (SKEIN_SEED=${seed})`, () => {
-  it('give back the message, all of it', () => {
-    fc.assert(
-      fc.property(message, (each) => {
-        expect(decodeMessage(encodeMessage(each))).toEqual(each);
-      }),
-      { seed },
-    );
-  });
-
+describe(`bytes of queue entries (SKEIN_SEED=${seed})`, () => {
   it('give back the entry as a function of Redis puts it together', () => {
     const identifiers = fc.uniqueArray(fc.integer({ min: 1, max: 268_435_455 }), { maxLength: 5 });
     fc.assert(
@@ -59,35 +50,7 @@ describe(`bytes of messages, entries and Wills (SKEIN_SEED=${seed})`, () => {
     );
   });
 
-  it('give back the Will, and whose it is', () => {
-    const will = fc.record({ topic: text, payload: bytes, qos, retain: fc.boolean(), properties: some(properties) });
-    fc.assert(
-      fc.property(will, some(text), (each, username) => {
-        expect(decodeWill(encodeWill(each, username))).toEqual({ will: each, username });
-      }),
-      { seed },
-    );
-  });
-
-  it('are refused where they are cut short, never read beyond', () => {
-    const whole = encodeMessage({
-      topic: 'a/b',
-      payload: new Uint8Array(0),
-      qos: 1,
-      retain: true,
-      properties: { contentType: 'text', userProperties: [['k', 'v']], correlationData: new Uint8Array(3) },
-      publisherId: 'lamp',
-      expiresAtMs: 1,
-      frames: undefined,
-    });
-    for (let length = 0; length < whole.length; length++) {
-      expect(() => decodeMessage(whole.subarray(0, length)), `${length} bytes`).toThrow(RangeError);
-    }
-  });
-
   it('are refused in a format that only a newer node knows', () => {
-    expect(() => decodeMessage(Buffer.from([2]))).toThrow(/message of format 2: a newer node/);
-    expect(() => decodeWill(Buffer.from([9]))).toThrow(/Will of format 9/);
     expect(() => decodeEntry(1, Buffer.from([0x21, 0]))).toThrow(/queue entry of format 2/);
     expect(() => decodeEntry(1, Buffer.from([0x11, 0x37]))).toThrow(/cut short/);
   });

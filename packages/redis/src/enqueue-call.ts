@@ -4,7 +4,7 @@
 // both sides half a microsecond. A Topic Filter is a word once, however many messages it matched.
 
 import type { Message } from '@skein/broker';
-import { messageSize, writeMessage } from './blob.ts';
+import { messageSize, Writer, writeMessage } from '@skein/stored';
 import type { Calls } from './calls.ts';
 import type { Frame } from './frame.ts';
 import type { Keys } from './keys.ts';
@@ -170,7 +170,7 @@ export function sharedFilterOf({ topicFilters }: EnqueueTarget): string | undefi
 
 function addMessage(frame: Frame, message: Message): void {
   const at = frame.reserve(messageSize(message));
-  writeMessage(message, frame.bytes, at);
+  writeMessage(new Writer(frame.bytes, at), message);
 }
 
 function nameOf({ clientId, generation }: EnqueueTarget): string {
