@@ -351,6 +351,12 @@ export interface Random {
   bytes(length: number): Uint8Array;
 }
 
+/** How much more the store can hold. */
+export interface Room {
+  /** Whether so little is left that new messages at QoS 1 and 2 are to be refused; what makes room is still taken. */
+  readonly isShort: boolean;
+}
+
 /** What a store provides. */
 export interface Store {
   readonly sessions: Sessions;
@@ -361,6 +367,8 @@ export interface Store {
   readonly wills: Wills;
   readonly members: Members;
   readonly shared: Shared;
+  /** Undefined where it is not known before a call fails. */
+  readonly room?: Room;
 }
 
 /** All the broker is given. */

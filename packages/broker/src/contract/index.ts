@@ -1,6 +1,11 @@
+export { answer } from './answers.ts';
+export type { Command } from './command.ts';
+export { commandOf, longMs, nodes, prologue } from './commands.ts';
+export { dump } from './dump.ts';
 export { ManualClock } from './manual-clock.ts';
 export { describePeers } from './peers.ts';
 export type { OpenPeers, PeersPlace, PlaceOptions } from './peers-trial.ts';
 export { SeededRandom } from './seeded-random.ts';
+export { Side } from './side.ts';
 export { describeStore } from './store.ts';
 export type { MakeStore, TestWords } from './trial.ts';

@@ -12,8 +12,7 @@ import type { SessionRecord, SharedEntry } from './state.ts';
 export function add(record: SessionRecord, entry: QueueEntry): void {
   const { message, seq } = entry;
   const size = record.queue.size + record.releases.size;
-  record.queue.set(seq, entry);
-  if (isShared(entry)) record.shared.set(seq, entry);
+  put(record, entry);
   record.queueBytes += bytesOf(message);
   record.nextSeq++;
   if (message.expiresAtMs > 0) record.earliestExpiryMs = Math.min(record.earliestExpiryMs, message.expiresAtMs);
@@ -22,10 +21,26 @@ export function add(record: SessionRecord, entry: QueueEntry): void {
   }
 }
 
-/** Takes an entry out. */
-export function remove(record: SessionRecord, { seq, message }: QueueEntry): void {
-  record.queue.delete(seq);
-  record.shared.delete(seq);
+/** Puts an entry in its place, which is the end, and nothing else changes. */
+export function put(record: SessionRecord, entry: QueueEntry): void {
+  (record.queue as Map<number, QueueEntry>).set(entry.seq, entry);
+  if (isShared(entry)) (record.shared as Map<number, SharedEntry>).set(entry.seq, entry);
+}
+
+/** Puts entries in order of seq that came in another. */
+export function reorder(record: SessionRecord): void {
+  const entries = [...record.queue.values()].sort((one, other) => one.seq - other.seq);
+  (record.queue as Map<number, QueueEntry>).clear();
+  (record.shared as Map<number, SharedEntry>).clear();
+  for (const entry of entries) put(record, entry);
+}
+
+/** Takes an entry out; nothing else does. A snapshot that has still to save it does so first. */
+export function remove(record: SessionRecord, entry: QueueEntry): void {
+  const { seq, message } = entry;
+  record.unsaved?.removing(entry);
+  (record.queue as Map<number, QueueEntry>).delete(seq);
+  (record.shared as Map<number, SharedEntry>).delete(seq);
   record.queueBytes -= bytesOf(message);
 }
 

@@ -23,24 +23,35 @@ const removedMs = 60_000;
 const removedMax = 100_000;
 
 /** A message and where it stands among those of its publisher. */
-interface Kept {
+export interface KeptMessage {
   readonly message: Message;
   readonly order: PublishOrder | undefined;
+  /** The last snapshot that has it, or that it came after. */
+  savedIn: number;
 }
 
-interface Removal {
+/** Whose removal of a topic's message is remembered. */
+export interface Removal {
   readonly publisherId: string;
   readonly order: PublishOrder;
 }
 
+interface Watch {
+  retained(kept: KeptMessage): void;
+}
+
 /** The last retained message of every topic that has one. */
 export class RetainedMessages {
-  readonly #kept = new OrderedMap<Kept>();
+  readonly #kept = new OrderedMap<KeptMessage>();
   /** Keys of messages that expire, each behind its time. */
   readonly #expiries = new OrderedMap<string>();
-  readonly #seen = new Remembered<true>(horizonMs, seenMax);
+  /** Uids of messages that were set. */
+  readonly seen: Remembered<true> = new Remembered(horizonMs, seenMax);
   /** By the keys of their topics. */
-  readonly #removed = new Remembered<Removal>(removedMs, removedMax);
+  readonly removed: Remembered<Removal> = new Remembered(removedMs, removedMax);
+  /** Whose snapshot is under way, and the number of the last one. */
+  #watch: Watch | undefined = undefined;
+  #snapshots = 0;
 
   get count(): number {
     return this.#kept.size;
@@ -56,9 +67,9 @@ export class RetainedMessages {
   set(set: RetainedSet, max: number, nowMs: number): boolean {
     this.#expire(nowMs);
     const { uid } = set;
-    if (uid !== undefined && this.#seen.get(uid, nowMs)) return true;
+    if (uid !== undefined && this.seen.get(uid, nowMs)) return true;
     const isStored = this.#set(set, max, nowMs);
-    if (isStored && uid !== undefined) this.#seen.set(uid, true, nowMs);
+    if (isStored && uid !== undefined) this.seen.set(uid, true, nowMs);
     return isStored;
   }
 
@@ -67,16 +78,26 @@ export class RetainedMessages {
     const before = this.#kept.get(key);
     if (this.#isOld(message, order, key, before, nowMs)) return true;
     if (message.payload.length === 0) {
-      if (before !== undefined) this.#remove(key, before.message);
-      if (order !== undefined) this.#removed.set(key, { publisherId: message.publisherId, order }, nowMs);
+      if (before !== undefined) this.#remove(key, before);
+      if (order !== undefined) this.removed.set(key, { publisherId: message.publisherId, order }, nowMs);
       return true;
     }
     if (before === undefined && this.#kept.size >= max) return false;
-    if (before === undefined) this.#removed.forget(key);
-    else this.#forgetExpiry(key, before.message);
-    this.#kept.set(key, { message, order });
-    if (message.expiresAtMs > 0) this.#expiries.set(expiryOf(key, message), key);
+    if (before === undefined) this.removed.forget(key);
+    this.#put(key, message, order, before);
     return true;
+  }
+
+  /** Puts a message in its place, whatever was there and whatever is remembered. */
+  put(message: Message, order: PublishOrder | undefined): void {
+    const key = keyOfTopic(message.topic);
+    this.#put(key, message, order, this.#kept.get(key));
+  }
+
+  #put(key: string, message: Message, order: PublishOrder | undefined, before: KeptMessage | undefined): void {
+    if (before !== undefined) this.#leave(key, before);
+    this.#kept.set(key, { message, order, savedIn: this.#snapshots });
+    if (message.expiresAtMs > 0) this.#expiries.set(expiryOf(key, message), key);
   }
 
   /** Whether a message stands before what its publisher has done with the topic last. */
@@ -84,14 +105,14 @@ export class RetainedMessages {
     { publisherId }: Message,
     order: PublishOrder | undefined,
     key: string,
-    before: Kept | undefined,
+    before: KeptMessage | undefined,
     nowMs: number,
   ): boolean {
     if (order === undefined) return false;
     if (before !== undefined) {
       return before.message.publisherId === publisherId && before.order !== undefined && precedes(order, before.order);
     }
-    const removal = this.#removed.get(key, nowMs);
+    const removal = this.removed.get(key, nowMs);
     return removal?.publisherId === publisherId && precedes(order, removal.order);
   }
 
@@ -117,22 +138,50 @@ export class RetainedMessages {
     }
   }
 
-  #remove(key: string, message: Message): void {
+  #remove(key: string, kept: KeptMessage): void {
+    this.#leave(key, kept);
     this.#kept.delete(key);
-    this.#forgetExpiry(key, message);
   }
 
-  #forgetExpiry(key: string, message: Message): void {
-    if (message.expiresAtMs > 0) this.#expiries.delete(expiryOf(key, message));
+  /** A message is about to lose its place; a snapshot that has still to save it does so first. */
+  #leave(key: string, kept: KeptMessage): void {
+    this.#watch?.retained(kept);
+    if (kept.message.expiresAtMs > 0) this.#expiries.delete(expiryOf(key, kept.message));
+  }
+
+  /** From now on the watch is told of each message that is about to go, or to be replaced. */
+  beginWatch(watch: Watch, snapshots: number): void {
+    this.#watch = watch;
+    this.#snapshots = snapshots;
+  }
+
+  endWatch(): void {
+    this.#watch = undefined;
+  }
+
+  /**
+   * Shows the next messages in order of their topics, expired ones too.
+   *
+   * @param from '' at first, then what was returned; it stays good whatever comes or goes
+   * @returns where to go on; undefined behind the last one
+   */
+  walk(from: string, count: number, each: (kept: KeptMessage) => void): string | undefined {
+    const position = this.#kept.seek(from);
+    for (let i = 0; i < count; i++) {
+      if (position.value === undefined) return undefined;
+      each(position.value);
+      position.next();
+    }
+    return position.key;
   }
 
   /** Removes what has expired, a bounded number at each call. */
   #expire(nowMs: number): void {
     for (let steps = 0; steps < expireMax && this.#expiries.size > 0; steps++) {
       const key = this.#expiries.seek('').value;
-      const message = key === undefined ? undefined : this.#kept.get(key)?.message;
-      if (key === undefined || message === undefined || !isExpired(message, nowMs)) return;
-      this.#remove(key, message);
+      const kept = key === undefined ? undefined : this.#kept.get(key);
+      if (key === undefined || kept === undefined || !isExpired(kept.message, nowMs)) return;
+      this.#remove(key, kept);
     }
   }
 }

@@ -7,7 +7,6 @@ import type {
   Acquire,
   Acquired,
   Claim,
-  DueWill,
   EndedSession,
   Fenced,
   Release,
@@ -16,19 +15,43 @@ import type {
 } from '../ports.ts';
 import { feedsOf, subscribed } from './feeds.ts';
 import { comeBack, keepForOthers, leave } from './shared.ts';
-import { type ConnectionKey, type MemoryState, neverExpires, type PendingWill, type SessionRecord } from './state.ts';
+import { type ConnectionKey, type MemoryState, neverExpires, type SessionRecord } from './state.ts';
+import { giveBack, hasten, pend, take, willsAtAcquire } from './wills.ts';
 
-/** How long whoever claims a Will has to publish it. */
-const claimMs = 4000;
+export { claimWills, doneWills, dueWills, takeWills } from './wills.ts';
+
 /** Most entries an owned Session is reserved ahead. */
 const reserveMax = 32;
 /** Most Sessions that one reap lets go of. */
 const reapMax = 200;
 
+/**
+ * How far seqs jump ahead when messages may have been sent of which nothing is known.
+ *
+ * The Packet Identifier follows from the seq, modulo 65,535, and one that a Client still knows from then must not be given
+ * to another message: at QoS 2 the Client would take it for the one it has. So many messages may be unknown to a Session
+ * before one of the next gets an identifier of theirs; as it were, 40,502 are sent before the identifiers are back at those
+ * known before. It is the golden section of 65,535, and prime to it: however many starts follow each other like this, each
+ * lands in the widest gap that those before have left. It is small enough for messages on both sides of the gap to be in
+ * flight together, since seqs in flight span less than 65,534.
+ */
+export const seqJump: number = 25_033;
+
+/**
+ * The answer to an acquire that is a repeat, and changes nothing.
+ *
+ * @returns undefined if it is none
+ */
+export function repeated(state: MemoryState, { clientId, nonce, owner }: Acquire): Acquired | undefined {
+  const present = state.sessions.get(clientId);
+  return present?.acquired?.nonce === nonce && present.owner === owner ? present.acquired.answer : undefined;
+}
+
 /** @see Sessions.acquire */
 export function acquire(state: MemoryState, request: Acquire, generation: string, nowMs: number): Acquired {
-  const before = state.sessions.get(request.clientId);
-  if (before?.acquired?.nonce === request.nonce && before.owner === request.owner) return before.acquired.answer;
+  const repeat = repeated(state, request);
+  if (repeat !== undefined) return repeat;
+  const before = state.sessionOf(request.clientId);
   const present = before !== undefined && !request.cleanStart && goesOn(before, nowMs);
   const wills = willsAtAcquire(state, request.clientId, before, present, nowMs);
   const previousOwner = before?.owner;
@@ -39,7 +62,7 @@ export function acquire(state: MemoryState, request: Acquire, generation: string
   if (record === undefined || !present) {
     if (record !== undefined) end(state, record, nowMs);
     record = newRecord(request, generation);
-    state.sessions.set(request.clientId, record);
+    state.begin(record);
   }
   record.epoch = epoch;
   record.owner = request.owner;
@@ -67,20 +90,40 @@ export function acquire(state: MemoryState, request: Acquire, generation: string
   return answer;
 }
 
+/** What undoing an acquire does. */
+export interface Abandoned {
+  readonly claim: Claim;
+  readonly sentSeq: number;
+  readonly sessionExpirySeconds: number;
+  /** Wills that the acquirer was to publish, and has not said to have published. */
+  readonly wills: readonly ConnectionKey[];
+}
+
 /** @see Sessions.abandon */
 export function abandon(state: MemoryState, clientId: string, nonce: string, nowMs: number): boolean {
+  const effect = abandonable(state, clientId, nonce);
+  if (effect !== undefined) abandoned(state, effect, nowMs);
+  return effect !== undefined;
+}
+
+/** What there is to be undone of an acquire; undefined if it has not happened, or somebody has acquired the Session since. */
+export function abandonable(state: MemoryState, clientId: string, nonce: string): Abandoned | undefined {
   const record = state.sessions.get(clientId);
-  if (record?.acquired?.nonce !== nonce || record.owner === undefined) return false;
+  if (record?.acquired?.nonce !== nonce || record.owner === undefined) return undefined;
   const { answer, wills } = record.acquired;
-  const { claim, sentSeq } = answer;
-  for (const pending of wills) {
-    if (pending.state !== 'claimed') continue; // somebody has published it
-    pending.state = 'waiting';
-    pending.dueMs = nowMs;
-    state.wills.push(nowMs, keyOf(pending));
-  }
-  release(state, { claim, sessionExpirySeconds: record.sessionExpirySeconds, will: 'drop', sentSeq }, nowMs);
-  return true;
+  return {
+    claim: answer.claim,
+    sentSeq: answer.sentSeq,
+    sessionExpirySeconds: record.sessionExpirySeconds,
+    wills: wills.filter(({ state: is }) => is === 'claimed').map(({ epoch }) => ({ clientId, epoch })),
+  };
+}
+
+/** Undoes an acquire. */
+export function abandoned(state: MemoryState, effect: Abandoned, nowMs: number): void {
+  const { claim, sentSeq, sessionExpirySeconds, wills } = effect;
+  giveBack(state, wills, nowMs);
+  release(state, { claim, sessionExpirySeconds, will: 'drop', sentSeq }, nowMs);
 }
 
 /** @see Sessions.release */
@@ -126,16 +169,51 @@ export function reap(
   node: string,
   nowMs: number,
 ): { readonly sessions: number; readonly next: number | undefined } {
-  let sessions = 0;
-  for (const { clientId, generation, epoch, owner, sessionExpirySeconds, nextSeq } of state.sessions.values()) {
-    if (owner !== node) continue;
-    if (sessions === reapMax) return { sessions, next: 1 };
+  const keys = ownedBy(state, node, reapMax + 1);
+  const some = keys.slice(0, reapMax);
+  letGo(state, some, nowMs);
+  return { sessions: some.length, next: keys.length > reapMax ? 1 : undefined };
+}
+
+/** Chooses Sessions that a node owns. */
+export function ownedBy(state: MemoryState, node: string, limit: number): readonly ConnectionKey[] {
+  const keys: ConnectionKey[] = [];
+  for (const { clientId, epoch, owner } of state.sessions.values()) {
+    if (keys.length === limit) break;
+    if (owner === node) keys.push({ clientId, epoch });
+  }
+  return keys;
+}
+
+/** Lets go of Sessions whose node is dead, if these are still their connections. */
+export function letGo(state: MemoryState, keys: readonly ConnectionKey[], nowMs: number): void {
+  for (const { clientId, epoch } of keys) {
+    const record = state.sessions.get(clientId);
+    if (record?.epoch !== epoch) continue;
+    const { generation, sessionExpirySeconds, nextSeq } = record;
     // rule: st is a reservation. Nobody can say any more what of it was sent: whatever is there may have been.
     const claim = { clientId, generation, epoch };
     release(state, { claim, sessionExpirySeconds, will: 'publish', sentSeq: nextSeq - 1 }, nowMs);
-    sessions++;
   }
-  return { sessions, next: undefined };
+}
+
+/** Lets go of all Sessions that are owned, whatever node's, as when its death is found out: a new life begins. */
+export function restart(state: MemoryState, nowMs: number): void {
+  for (const record of state.sessions.values()) {
+    if (record.owner === undefined) continue;
+    record.acquired = undefined; // nobody is left who could repeat it
+    letGo(state, [record], nowMs);
+  }
+}
+
+/** Lets the seqs of all stored Sessions jump ahead; see {@link seqJump}. */
+export function skipAhead(state: MemoryState, by: number): void {
+  for (const { clientId, stored } of state.sessions.values()) {
+    const record = stored ? state.sessionOf(clientId) : undefined;
+    if (record === undefined) continue;
+    record.nextSeq += by;
+    if (record.queue.size + record.releases.size === 0) record.headSeq = record.nextSeq;
+  }
 }
 
 /** @see Sessions.subscribe */
@@ -170,54 +248,43 @@ export function unsubscribe(
 
 /** @see Sessions.ended */
 export function ended(state: MemoryState, limit: number, nowMs: number): readonly EndedSession[] {
-  for (let steps = 0; steps < limit; steps++) {
-    const expiry = state.expiries.pop(nowMs);
-    if (expiry === undefined) break;
-    // The Client may have come back, or its Session be over already and another one have its place.
-    const record = state.awayOf(expiry);
-    if (record === undefined) continue;
-    end(state, record, nowMs);
-  }
+  expire(state, expired(state, limit, nowMs), nowMs);
+  return endedUntilNow(state, limit);
+}
+
+/** Names generations to be dismantled; ends none. */
+export function endedUntilNow(state: MemoryState, limit: number): readonly EndedSession[] {
   const due: EndedSession[] = [];
-  for (const session of state.ended.values()) {
+  for (const { session } of state.ended.values()) {
     if (due.length === limit) break;
     due.push(session);
   }
   return due;
 }
 
-/** @see Sessions.forget */
-export function forget(state: MemoryState, sessions: readonly EndedSession[]): void {
-  for (const { generation } of sessions) state.ended.delete(generation);
-}
-
-/** @see Wills.claim */
-export function claimWills(state: MemoryState, limit: number, nowMs: number): readonly DueWill[] {
-  const due = new Set<DueWill>();
-  while (due.size < limit) {
-    const key = state.wills.pop(nowMs);
+/** Chooses Sessions whose expiry has passed. They are not chosen again: whoever asks ends them in the same breath. */
+export function expired(state: MemoryState, limit: number, nowMs: number): readonly ConnectionKey[] {
+  const keys: ConnectionKey[] = [];
+  for (let steps = 0; steps < limit; steps++) {
+    const key = state.expiries.pop(nowMs);
     if (key === undefined) break;
-    const pending = state.pendingWillOf(key);
-    if (pending === undefined) continue;
-    // A claim that nobody has finished is void after a while: its node may be gone, or the answer lost.
-    if (pending.dueMs > nowMs) continue;
-    // Those of earlier connections come first, also if somebody has claimed them and not finished.
-    for (const earlier of state.pendingWills.get(pending.clientId) ?? []) {
-      if (earlier.epoch >= pending.epoch) break;
-      if (earlier.state === 'claimed' || earlier.dueMs <= nowMs) due.add(take(state, earlier, nowMs));
-    }
-    due.add(take(state, pending, nowMs));
+    // The Client may have come back, or its Session be over already and another one have its place.
+    if (state.isAway(key)) keys.push(key);
   }
-  return [...due];
+  return keys;
 }
 
-/** @see Wills.done */
-export function doneWills(state: MemoryState, wills: readonly DueWill[]): void {
-  for (const { clientId, generation, epoch } of wills) {
-    for (const pending of state.pendingWills.get(clientId) ?? []) {
-      if (pending.generation === generation && pending.epoch === epoch) finish(state, pending);
-    }
+/** Ends Sessions, if these were the last connections of their Clients. */
+export function expire(state: MemoryState, keys: readonly ConnectionKey[], nowMs: number): void {
+  for (const key of keys) {
+    const record = state.awayOf(key);
+    if (record !== undefined) end(state, record, nowMs);
   }
+}
+
+/** @see Sessions.forget */
+export function forget(state: MemoryState, sessions: readonly Pick<EndedSession, 'generation'>[]): void {
+  for (const { generation } of sessions) state.dropEnded(generation);
 }
 
 function newRecord(request: Acquire, generation: string): SessionRecord {
@@ -247,6 +314,9 @@ function newRecord(request: Acquire, generation: string): SessionRecord {
     acquired: undefined,
     will: undefined,
     username: undefined,
+    undelivered: undefined,
+    savedIn: 0,
+    unsaved: undefined,
   };
 }
 
@@ -258,76 +328,12 @@ function goesOn(record: SessionRecord, nowMs: number): boolean {
   );
 }
 
-/**
- * What a new CONNECT does to the Wills of the connections before it [MQTT-3.1.3-9, 3.1.2.5], oldest first.
- * Those whose time has come are returned, also if somebody has claimed them and not finished: the newcomer's own
- * messages must not be overtaken by them. One that the resumed Session makes void is gone.
- */
-function willsAtAcquire(
-  state: MemoryState,
-  clientId: string,
-  record: SessionRecord | undefined,
-  present: boolean,
-  nowMs: number,
-): PendingWill[] {
-  for (const pending of [...(state.pendingWills.get(clientId) ?? [])]) {
-    if (pending.state !== 'waiting' || pending.dueMs <= nowMs) continue;
-    if (present) finish(state, pending);
-    else pending.dueMs = nowMs;
-  }
-  if (record?.owner !== undefined && record.will !== undefined) {
-    // The old Network Connection ends by this very call. Its Will waits for nobody if it has no delay, or if
-    // the Session ends with the connection; else the Client is back before the delay began.
-    const delayed = (record.will.properties?.willDelayInterval ?? 0) > 0;
-    if (!delayed || !present) pend(state, record, record.will, nowMs);
-  }
-  return [...(state.pendingWills.get(clientId) ?? [])];
-}
-
-function pend(state: MemoryState, record: SessionRecord, will: PendingWill['will'], dueMs: number): void {
-  const pending: PendingWill = {
-    clientId: record.clientId,
-    generation: record.generation,
-    epoch: record.epoch,
-    will,
-    username: record.username,
-    dueMs,
-    state: 'waiting',
-  };
-  const others = state.pendingWills.get(record.clientId);
-  if (others === undefined) state.pendingWills.set(record.clientId, [pending]);
-  else others.push(pending);
-  state.wills.push(dueMs, keyOf(pending));
-}
-
-function keyOf({ clientId, epoch }: PendingWill): ConnectionKey {
-  return { clientId, epoch };
-}
-
-function take(state: MemoryState, pending: PendingWill, nowMs: number): DueWill {
-  pending.state = 'claimed';
-  pending.dueMs = nowMs + claimMs;
-  state.wills.push(pending.dueMs, keyOf(pending));
-  return pending;
-}
-
-function finish(state: MemoryState, pending: PendingWill): void {
-  pending.state = 'over';
-  const others = (state.pendingWills.get(pending.clientId) ?? []).filter((other) => other !== pending);
-  if (others.length === 0) state.pendingWills.delete(pending.clientId);
-  else state.pendingWills.set(pending.clientId, others);
-}
-
 /** Ends a generation. What it left elsewhere is dismantled later; a delayed Will is due at once [MQTT-3.1.3-9]. */
 function end(state: MemoryState, record: SessionRecord, nowMs: number): void {
-  state.sessions.delete(record.clientId);
-  for (const pending of state.pendingWills.get(record.clientId) ?? []) {
-    if (pending.state !== 'waiting' || pending.generation !== record.generation || pending.dueMs === 0) continue;
-    pending.dueMs = 0;
-    state.wills.push(0, keyOf(pending));
-  }
+  state.drop(record);
+  hasten(state, record);
   if (!record.stored || keepForOthers(state, record, nowMs)) return;
-  state.ended.set(record.generation, {
+  state.addEnded({
     clientId: record.clientId,
     generation: record.generation,
     topicFilters: [...record.subscriptions.keys()],

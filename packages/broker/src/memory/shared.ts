@@ -36,10 +36,10 @@ export function left(state: MemoryState, limit: number, nowMs: number): readonly
     const record = state.holderOf(key);
     const dueMs = record?.leftDueMs;
     if (record === undefined || dueMs === undefined || dueMs > nowMs || named.has(key.generation)) continue;
-    const sharedFilters = filtersToBeHad(state, record, nowMs);
+    const sharedFilters = filtersToBeHad(record, nowMs);
     if (sharedFilters.length > 0) {
-      named.set(key.generation, { ...key, isOver: state.over.has(key.generation), sharedFilters, dueMs });
-    } else setDue(state, record, dueOf(state, record, nowMs, true));
+      named.set(key.generation, { ...key, isOver: isOver(record), sharedFilters, dueMs });
+    } else setDue(state, record, dueOf(record, nowMs, true));
   }
   // Whoever asked may die with the answer: until somebody takes them, they are named again.
   return Array.from(named.values(), ({ dueMs, ...session }) => {
@@ -87,7 +87,11 @@ export function take(
 }
 
 /** @see Shared.done */
-export function done(state: MemoryState, taken: readonly TakenMessage[], nowMs: number): void {
+export function done(
+  state: MemoryState,
+  taken: readonly Pick<TakenMessage, 'clientId' | 'generation' | 'uid'>[],
+  nowMs: number,
+): void {
   for (const { clientId, generation, uid } of taken) {
     const record = state.holderOf({ clientId, generation });
     if (!record?.taken.delete(Number(uid.slice(uid.lastIndexOf('-') + 1)))) continue;
@@ -98,19 +102,18 @@ export function done(state: MemoryState, taken: readonly TakenMessage[], nowMs: 
 /** @see Shared.pass */
 export function pass(state: MemoryState, session: LeftKey & Pick<LeftSession, 'isOver'>, nowMs: number): void {
   const record = state.holderOf(session);
-  const over = state.over.get(session.generation);
   if (record === undefined) return;
-  if (over === undefined) {
+  if (record.undelivered === undefined) {
     if (record.leftDueMs !== undefined) setDue(state, record, nowMs + awayMs);
     return;
   }
   // It has ended since it was named: others may have now what only those who were there could have then.
   if (!session.isOver) return;
-  over.undelivered += record.shared.size;
+  record.undelivered += record.shared.size;
   for (const entry of record.shared.values()) remove(record, entry);
   for (const [seq, { takenMs: sinceMs }] of record.taken) {
     if (sinceMs > nowMs - takenMs) continue; // somebody is about to give it to others
-    over.undelivered++;
+    record.undelivered++;
     record.taken.delete(seq);
   }
   settle(state, record, nowMs);
@@ -119,12 +122,12 @@ export function pass(state: MemoryState, session: LeftKey & Pick<LeftSession, 'i
 /** A shared message was queued, or a Network Connection has ended: when others may have what is there. */
 export function leave(state: MemoryState, record: SessionRecord, nowMs: number): void {
   if (record.owner !== undefined || record.shared.size === 0 || record.leftDueMs !== undefined) return;
-  setDue(state, record, dueOf(state, record, nowMs));
+  setDue(state, record, dueOf(record, nowMs));
 }
 
 /** A Client is back: what was not taken is its own again. */
 export function comeBack(state: MemoryState, record: SessionRecord, nowMs: number): void {
-  setDue(state, record, dueOf(state, record, nowMs));
+  setDue(state, record, dueOf(record, nowMs));
 }
 
 /**
@@ -142,7 +145,8 @@ export function keepForOthers(state: MemoryState, record: SessionRecord, nowMs: 
     undelivered++;
   }
   record.owner = undefined;
-  state.over.set(record.generation, { record, undelivered });
+  record.undelivered = undelivered;
+  state.keepOver(record);
   settle(state, record, nowMs);
   return true;
 }
@@ -153,12 +157,12 @@ function isToBeHad({ sentSeq }: SessionRecord, { qos, seq }: SharedEntry): boole
 }
 
 /** The filters by which something came that is to be had now. */
-function filtersToBeHad(state: MemoryState, record: SessionRecord, nowMs: number): string[] {
+function filtersToBeHad(record: SessionRecord, nowMs: number): string[] {
   const filters = new Set<string>();
   for (const { entry, takenMs: sinceMs } of record.taken.values()) {
     if (sinceMs <= nowMs - takenMs) filters.add(entry.sharedFilter);
   }
-  const isLeft = state.over.has(record.generation) || isAway(record, nowMs);
+  const isLeft = isOver(record) || isAway(record, nowMs);
   let looks = 0;
   for (const entry of isLeft ? record.shared.values() : []) {
     if (isToBeHad(record, entry)) filters.add(entry.sharedFilter);
@@ -167,21 +171,23 @@ function filtersToBeHad(state: MemoryState, record: SessionRecord, nowMs: number
   return [...filters].sort();
 }
 
+function isOver({ undelivered }: SessionRecord): boolean {
+  return undelivered !== undefined;
+}
+
 function isAway({ owner, disconnectedAtMs }: SessionRecord, nowMs: number): boolean {
   return owner === undefined && nowMs >= disconnectedAtMs + awayMs;
 }
 
 /** Something was taken, or is done with: a Session that is over goes with the last of it. */
 function settle(state: MemoryState, record: SessionRecord, nowMs: number): void {
-  const { clientId, generation, shared, taken } = record;
-  const over = state.over.get(generation);
-  if (over === undefined || shared.size + taken.size > 0) {
-    setDue(state, record, dueOf(state, record, nowMs));
+  const { clientId, generation, shared, taken, undelivered } = record;
+  if (undelivered === undefined || shared.size + taken.size > 0) {
+    setDue(state, record, dueOf(record, nowMs));
     return;
   }
-  state.over.delete(generation);
-  const topicFilters = [...record.subscriptions.keys()];
-  state.ended.set(generation, { clientId, generation, topicFilters, undelivered: over.undelivered });
+  state.dropOver(record);
+  state.addEnded({ clientId, generation, topicFilters: [...record.subscriptions.keys()], undelivered });
 }
 
 /**
@@ -190,10 +196,10 @@ function settle(state: MemoryState, record: SessionRecord, nowMs: number): void 
  *
  * @param isLater whether what is to be had by now does not count: there was nothing
  */
-function dueOf(state: MemoryState, record: SessionRecord, nowMs: number, isLater = false): number | undefined {
+function dueOf(record: SessionRecord, nowMs: number, isLater = false): number | undefined {
   const times: number[] = [];
   if (record.shared.size > 0 && record.owner === undefined) {
-    times.push(state.over.has(record.generation) ? nowMs : Math.max(nowMs, record.disconnectedAtMs + awayMs));
+    times.push(isOver(record) ? nowMs : Math.max(nowMs, record.disconnectedAtMs + awayMs));
   }
   let takenDueMs = Number.POSITIVE_INFINITY;
   for (const { takenMs: sinceMs } of record.taken.values()) takenDueMs = Math.min(takenDueMs, sinceMs + takenMs);

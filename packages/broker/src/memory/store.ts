@@ -13,9 +13,17 @@ import * as sessions from './sessions.ts';
 import * as shared from './shared.ts';
 import { MemoryState, type QueueLimits } from './state.ts';
 
-/** A store in this process's memory. Nothing of it survives the process. */
-export function memoryStore(clock: Clock, random: Random, limits: QueueLimits): Store {
-  const state = new MemoryState(limits);
+/**
+ * A store in this process's memory. Nothing of it survives the process.
+ *
+ * @param state what it holds at first; nothing unless given
+ */
+export function memoryStore(
+  clock: Clock,
+  random: Random,
+  limits: QueueLimits,
+  state: MemoryState = new MemoryState(limits),
+): Store {
   const generation = (): string => hexOf(random.bytes(6));
   return {
     sessions: {
@@ -42,7 +50,8 @@ export function memoryStore(clock: Clock, random: Random, limits: QueueLimits): 
       release: async (released) => inbound.release(state, released),
     },
     retained: {
-      set: async (sets) => sets.map((each) => state.retained.set(each, limits.retainedMaxMessages, clock.nowMs())),
+      set: async (sets) =>
+        sets.map((each) => state.retained.set(each, state.limits.retainedMaxMessages, clock.nowMs())),
       page: async (topicFilter, from) => state.retained.page(topicFilter, from, clock.nowMs()),
       count: async () => state.retained.count,
     },

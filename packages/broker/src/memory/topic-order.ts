@@ -12,6 +12,11 @@ export function keyOfTopic(topic: string): string {
   return topic.replaceAll(slash, nul);
 }
 
+/** The topic of a key. */
+export function topicOfKey(key: string): string {
+  return key.replaceAll(nul, slash);
+}
+
 /** What a look at a key says. */
 export interface Compared {
   readonly matches: boolean;

@@ -3,8 +3,7 @@
 // What may differ is taken out: names that each store makes for itself (generations, epochs) become numbers in the order
 // of their appearance.
 
-import type { Store } from '@skein/broker';
-import type { Claim, Route, RouteChange, TakenMessage } from '../src/ports.ts';
+import type { Claim, Route, RouteChange, Store, TakenMessage } from '../ports.ts';
 
 /** One of the two stores, and what it calls things. */
 export class Side {

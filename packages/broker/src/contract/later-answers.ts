@@ -1,6 +1,6 @@
 // What a store answers to commands about retained messages for queues, and about Shared Subscriptions.
 
-import { type Command, messageOf, shortOf } from './commands.ts';
+import { type Command, messageOf, shortOf } from './command.ts';
 import type { Side } from './side.ts';
 
 type Later = Extract<Command, { is: 'append' | 'choose' | 'left' | 'take' | 'done' | 'pass' }>;

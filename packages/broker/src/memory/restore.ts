@@ -1,0 +1,189 @@
+// The state made again from all that it held, piece by piece.
+//
+// What can be worked out again is: when things are due, how much a queue holds, which of it came by a shared filter, and
+// when the first of it expires. Entries may come in any order; a queue is put in order of seq in the end, if it was not
+// all along. A message is as many objects as there were in the pieces: one that waits for many Sessions is kept once for
+// each of them from now on.
+
+import { bytesOf } from '../message.ts';
+import type { Route } from '../ports.ts';
+import { isShared } from '../topic/filter.ts';
+import type { EntriesItem, SessionItem, StateItem, WillItem } from './items.ts';
+import { put, reorder } from './queue.ts';
+import { comeBack } from './shared.ts';
+import { MemoryState, neverExpires, type QueueLimits, type SessionRecord, type SharedEntry } from './state.ts';
+import { keyOfTopic } from './topic-order.ts';
+
+/** A queue as far as it has come. */
+interface Filled {
+  readonly record: SessionRecord;
+  lastSeq: number;
+  isInOrder: boolean;
+}
+
+/** A state in the making. */
+export class Restoration {
+  readonly #state: MemoryState;
+  /** By generation. */
+  readonly #sessions = new Map<string, SessionRecord>();
+  /** Queues that have entries, by generation. */
+  readonly #filled = new Map<string, Filled>();
+
+  constructor(limits: QueueLimits) {
+    this.#state = new MemoryState(limits);
+  }
+
+  /**
+   * Puts one piece in its place and keeps what it refers to.
+   *
+   * @throws RangeError for entries of a Session that has not come before them
+   */
+  add(item: StateItem): void {
+    const state = this.#state;
+    switch (item.is) {
+      case 'entries':
+        this.#fill(item);
+        break;
+      case 'session':
+        this.#begin(item);
+        break;
+      case 'will':
+        this.#pend(item);
+        break;
+      case 'ended':
+        state.addEnded(item.session);
+        break;
+      case 'retained':
+        state.retained.put(item.message, item.order);
+        break;
+      case 'removal': {
+        const { topic, publisherId, order, sinceMs } = item;
+        state.retained.removed.set(keyOfTopic(topic), { publisherId, order }, sinceMs);
+        break;
+      }
+      case 'retained_uid':
+        state.retained.seen.set(item.uid, true, item.sinceMs);
+        break;
+      case 'choice':
+        state.choices.set(item.name, item.member, item.sinceMs);
+        break;
+      case 'epoch':
+        state.epoch = Math.max(state.epoch, item.epoch);
+        break;
+      default:
+        unreachable(item);
+    }
+  }
+
+  /** Works out what follows from the rest, but for routes ({@link putRoutes}). Nothing may be added any more. */
+  finish(nowMs: number): MemoryState {
+    const state = this.#state;
+    for (const { record, isInOrder } of this.#filled.values()) if (!isInOrder) reorder(record);
+    for (const record of state.over.values()) comeBack(state, record, nowMs);
+    for (const record of state.sessions.values()) {
+      comeBack(state, record, nowMs);
+      const { clientId, epoch, owner, sessionExpirySeconds, disconnectedAtMs } = record;
+      if (owner !== undefined || sessionExpirySeconds === neverExpires) continue;
+      state.expiries.push(disconnectedAtMs + sessionExpirySeconds * 1000, { clientId, epoch });
+    }
+    this.#sessions.clear();
+    this.#filled.clear();
+    return state;
+  }
+
+  #begin(item: SessionItem): void {
+    const record = recordOf(item);
+    this.#sessions.set(record.generation, record);
+    if (record.undelivered === undefined) this.#state.begin(record);
+    else this.#state.keepOver(record);
+  }
+
+  #fill({ generation, entries }: EntriesItem): void {
+    let filled = this.#filled.get(generation);
+    if (filled === undefined) {
+      const record = this.#sessions.get(generation);
+      if (record === undefined) throw new RangeError(`messages of ${generation}, and no such Session`);
+      filled = { record, lastSeq: 0, isInOrder: true };
+      this.#filled.set(generation, filled);
+    }
+    const { record } = filled;
+    let { lastSeq } = filled;
+    for (let i = 0; i < entries.length; i++) {
+      const entry = entries[i];
+      if (entry === undefined) continue;
+      const { seq, message } = entry;
+      if (seq > lastSeq) lastSeq = seq;
+      else filled.isInOrder = false;
+      put(record, entry);
+      record.queueBytes += bytesOf(message);
+      const { expiresAtMs } = message;
+      if (expiresAtMs > 0 && expiresAtMs < record.earliestExpiryMs) record.earliestExpiryMs = expiresAtMs;
+    }
+    filled.lastSeq = lastSeq;
+  }
+
+  #pend({ clientId, generation, epoch, will, username, dueMs, isClaimed }: WillItem): void {
+    const state = isClaimed ? 'claimed' : 'waiting';
+    this.#state.addWill({ clientId, generation, epoch, will, username, dueMs, state });
+    this.#state.wills.push(dueMs, { clientId, epoch });
+  }
+}
+
+/**
+ * Puts the routes of all stored Sessions, as if each had just subscribed and its Client were away. For a state whose
+ * table of routes is empty, before anybody follows it, and when nothing else is to change Subscriptions any more.
+ */
+export function putRoutes(state: MemoryState): void {
+  for (const { clientId, generation, stored, subscriptions } of state.sessions.values()) {
+    if (!stored || subscriptions.size === 0) continue;
+    const routes: Route[] = [];
+    for (const topicFilter of subscriptions.keys()) {
+      const route = { topicFilter, clientId, generation };
+      routes.push(isShared(topicFilter) ? { ...route, isStored: true, heldBy: '' } : route);
+    }
+    state.routes.put(routes);
+  }
+}
+
+function recordOf(item: SessionItem): SessionRecord {
+  const record: SessionRecord = {
+    clientId: item.clientId,
+    generation: item.generation,
+    stored: item.stored,
+    epoch: item.epoch,
+    owner: item.owner,
+    sessionExpirySeconds: item.sessionExpirySeconds,
+    disconnectedAtMs: item.disconnectedAtMs,
+    reserve: item.reserve,
+    nextSeq: item.nextSeq,
+    headSeq: item.headSeq,
+    sentSeq: item.sentSeq,
+    subscriptions: new Map(),
+    feeds: new Map(),
+    queue: new Map(),
+    queueBytes: 0,
+    shared: new Map(),
+    taken: new Map(),
+    leftDueMs: undefined,
+    earliestExpiryMs: Number.POSITIVE_INFINITY,
+    releases: new Set(item.releases),
+    inbound: new Map(),
+    seen: new Map(),
+    acquired: undefined,
+    will: item.will,
+    username: item.username,
+    undelivered: item.over?.undelivered,
+    savedIn: 0,
+    unsaved: undefined,
+  };
+  for (const subscription of item.subscriptions) record.subscriptions.set(subscription.topicFilter, subscription);
+  for (const { topicFilter, from } of item.feeds) record.feeds.set(topicFilter, from);
+  for (const { packetId, uid, isDone } of item.inbound) record.inbound.set(packetId, { uid, isDone });
+  for (const { uid, sinceMs, refusal } of item.seen) record.seen.set(uid, { sinceMs, refusal });
+  for (const { entry, takenMs } of item.taken) record.taken.set(entry.seq, { entry: entry as SharedEntry, takenMs });
+  return record;
+}
+
+function unreachable(item: never): never {
+  throw new RangeError(`an item of an unknown kind: ${JSON.stringify(item)}`);
+}
