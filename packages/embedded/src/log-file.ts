@@ -1,0 +1,137 @@
+// A file that is written from its beginning to its end: a log, or a snapshot.
+//
+// Every write names its place, and the next place is only moved on when a frame is there as a whole. So what failed, or
+// was taken in part, is written again to where it belongs, and nothing is lost or there twice.
+
+import { join } from 'node:path';
+import type { Disk, DiskFile } from './disk.ts';
+import { encodeHeader, type FileHeader, headerBytes } from './file-header.ts';
+import { type FrameHead, frameOf, sealFrame } from './frame.ts';
+import { segmentName, unfinishedName } from './segments.ts';
+
+/** The disk did not say that it has what was written. Nobody knows what it has: asking again proves nothing. */
+export class SyncFailed extends Error {
+  override readonly name = 'SyncFailed';
+}
+
+/** Passes on what a sync says; a failure of it is told from others. */
+export async function synced(syncing: Promise<void>): Promise<void> {
+  try {
+    await syncing;
+  } catch (error) {
+    throw new SyncFailed(`the disk could not keep what was written: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+/** Where files are. */
+export interface DataPlace {
+  readonly disk: Disk;
+  readonly directory: string;
+}
+
+/** A file being written. */
+export class LogFile {
+  readonly header: FileHeader;
+  readonly name: string;
+  readonly #file: DiskFile;
+  #writtenBytes: number = headerBytes;
+  #syncedBytes = 0;
+  /** How much of the frame that is being written is there. */
+  #partBytes = 0;
+
+  private constructor(header: FileHeader, file: DiskFile) {
+    this.header = header;
+    this.name = segmentName(header.kind, header.number);
+    this.#file = file;
+  }
+
+  /** Makes a file under the name of an unfinished one, with its header. */
+  static async begin({ disk, directory }: DataPlace, header: FileHeader): Promise<LogFile> {
+    const path = join(directory, unfinishedName(segmentName(header.kind, header.number)));
+    const file = await disk.create(path);
+    try {
+      const bytes = encodeHeader(header);
+      for (let done = 0; done < bytes.length; ) done += taken(await file.write(bytes.subarray(done), done));
+    } catch (error) {
+      await file.close();
+      // If that fails too, the next start clears it away.
+      await disk.remove(path).catch(() => {});
+      throw error;
+    }
+    return new LogFile(header, file);
+  }
+
+  /** Makes a log whose header is on the disk when this resolves, and can be found there. */
+  static async beginLog(place: DataPlace, header: FileHeader): Promise<LogFile> {
+    const log = await LogFile.begin(place, header);
+    try {
+      await log.sync();
+      await log.finish(place);
+    } catch (error) {
+      await log.close();
+      throw error;
+    }
+    return log;
+  }
+
+  /** Up to where it is written, in bytes. */
+  get writtenBytes(): number {
+    return this.#writtenBytes;
+  }
+
+  /** Up to where it is known to be on the disk. */
+  get syncedBytes(): number {
+    return this.#syncedBytes;
+  }
+
+  /** Completes the head of a frame that is to be written next, whose payload lies behind room for it. */
+  seal(frame: Buffer, head: Pick<FrameHead, 'kind' | 'sequence'>): void {
+    sealFrame(frame, this.header.mark, { kind: head.kind, sequence: head.sequence, syncedTo: this.#syncedBytes });
+  }
+
+  /** A frame that is to be written next, around a payload. */
+  frameOf(payload: Buffer, head: Pick<FrameHead, 'kind' | 'sequence'>): Buffer {
+    return frameOf(payload, this.header.mark, {
+      kind: head.kind,
+      sequence: head.sequence,
+      syncedTo: this.#syncedBytes,
+    });
+  }
+
+  /**
+   * Writes a sealed frame behind the last one. Once it has failed it must be called with the same frame again, which then
+   * goes on where the disk left off.
+   */
+  async write(frame: Buffer): Promise<void> {
+    while (this.#partBytes < frame.length) {
+      const rest = this.#partBytes === 0 ? frame : frame.subarray(this.#partBytes);
+      this.#partBytes += taken(await this.#file.write(rest, this.#writtenBytes + this.#partBytes));
+    }
+    this.#partBytes = 0;
+    this.#writtenBytes += frame.length;
+  }
+
+  /** Resolves when every frame that was written before is on the disk. @throws SyncFailed */
+  async sync(): Promise<void> {
+    const upTo = this.#writtenBytes;
+    await synced(this.#file.sync());
+    this.#syncedBytes = Math.max(this.#syncedBytes, upTo);
+  }
+
+  /** Gives the file its name, so that it will be found after a crash too. @throws SyncFailed */
+  async finish({ disk, directory }: DataPlace): Promise<void> {
+    const path = join(directory, this.name);
+    await disk.rename(unfinishedName(path), path);
+    await synced(disk.syncDirectory(directory));
+  }
+
+  async close(): Promise<void> {
+    await this.#file.close();
+  }
+}
+
+/** A file system that takes nothing and says nothing is as good as full. */
+function taken(bytes: number): number {
+  if (bytes === 0) throw new Error('the disk takes no more bytes, and does not say why');
+  return bytes;
+}

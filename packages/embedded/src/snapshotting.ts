@@ -1,0 +1,130 @@
+// When snapshots are taken, and how: beside everything else, some hundred microseconds in a turn of the event loop.
+//
+// One is taken when the journal since the last has become longer than it was allowed, and than that snapshot: so what is
+// written in all is at most some times what was stored. The log that goes on from it begins with the limits in force.
+
+import { type Clock, memory } from '@skein/broker';
+import { Writer } from '@skein/stored';
+import { encodeItem } from './item.ts';
+import type { Journal } from './journal.ts';
+import type { JournalEvent } from './journal-event.ts';
+import { WrittenMessages } from './same-messages.ts';
+import type { SnapshotFile } from './snapshot-file.ts';
+
+/** What taking snapshots takes. */
+export interface SnapshottingParts {
+  readonly state: memory.MemoryState;
+  readonly journal: Journal;
+  readonly clock: Pick<Clock, 'monotonicMs'>;
+  /** How long the journal may become, in bytes. */
+  readonly journalMaxBytes: number;
+  /** Called at the very moment of a snapshot, to put what every log begins with at the head of the new one. */
+  readonly begun: () => void;
+  readonly onEvent: (event: JournalEvent) => void;
+}
+
+/** A frame of a snapshot is about as large. */
+const frameBytes = 64 * 1024;
+/** After one that failed, none is tried for so long. */
+const retryMs = 30_000;
+/** How long a start may have to replay many short logs, one for each start before. */
+const logsMax = 16;
+
+/** Takes snapshots of a state. */
+export class Snapshotting {
+  readonly #parts: SnapshottingParts;
+  #underWay: Promise<void> | undefined;
+  #notBeforeMs = 0;
+  #isStopping = false;
+  #isLast = false;
+  /** Taken since the start. */
+  count = 0;
+  /** How long the last one took; 0 before the first. */
+  lastSeconds = 0;
+
+  constructor(parts: SnapshottingParts) {
+    this.#parts = parts;
+  }
+
+  /** Takes one if it is time for it. Costs nothing otherwise. */
+  look(): void {
+    const { journal, journalMaxBytes } = this.#parts;
+    if (this.#underWay !== undefined || this.#isStopping) return;
+    if (journal.logBytes < Math.max(journalMaxBytes, journal.snapshotBytes) && journal.logs < logsMax) return;
+    if (this.#parts.clock.monotonicMs() < this.#notBeforeMs || journal.isStuck) return;
+    this.#underWay = this.#take(turn).finally(() => {
+      this.#underWay = undefined;
+    });
+  }
+
+  /** Ends the one that is under way, and takes a last one, if that can be done by then. None is taken after it. */
+  async stop(withinMs: number): Promise<void> {
+    const { journal, clock } = this.#parts;
+    this.#isStopping = true;
+    await this.#underWay;
+    if (journal.isStuck) return;
+    const endsMs = clock.monotonicMs() + withinMs;
+    // Nothing follows it: the new log stays empty, and any later version can begin with the snapshot.
+    this.#isLast = true;
+    await this.#take(() => {
+      if (clock.monotonicMs() > endsMs) throw new Error(`a snapshot could not be taken within ${withinMs} ms`);
+      return undefined;
+    });
+  }
+
+  /** @param pause between two steps; may throw, to give it up */
+  async #take(pause: () => Promise<void> | undefined): Promise<void> {
+    const { journal, state, clock, begun, onEvent } = this.#parts;
+    const startedMs = clock.monotonicMs();
+    let file: SnapshotFile | undefined;
+    let snapshot: memory.Snapshot | undefined;
+    try {
+      file = journal.beginSnapshot();
+      if (!this.#isLast) begun();
+      const writing = new Writing();
+      snapshot = new memory.Snapshot(state, (item) => writing.add(item));
+      for (let isMore = true; isMore; ) {
+        isMore = snapshot.step();
+        const frame = writing.frame(isMore ? frameBytes : 1);
+        if (frame !== undefined) await file.write(frame);
+        if (isMore) await pause();
+      }
+      await file.complete();
+      this.count += 1;
+      this.lastSeconds = (clock.monotonicMs() - startedMs) / 1000;
+    } catch (error) {
+      this.#notBeforeMs = clock.monotonicMs() + retryMs;
+      onEvent({ is: 'hindered', doing: 'taking a snapshot', error });
+      await file?.discard().catch(() => {}); // the next start clears it away
+    } finally {
+      snapshot?.end();
+    }
+  }
+}
+
+/** Pieces on their way into frames. */
+class Writing {
+  readonly #out: Writer = new Writer(2 * frameBytes);
+  readonly #messages: WrittenMessages = new WrittenMessages();
+  #failure: unknown;
+
+  /** Whoever is about to change the state must not be disturbed: what goes wrong is told when a frame is asked for. */
+  add(item: memory.StateItem): void {
+    if (this.#failure !== undefined) return;
+    try {
+      encodeItem(this.#out, item, this.#messages);
+    } catch (error) {
+      this.#failure = error;
+    }
+  }
+
+  /** What there is, if it is so many bytes. */
+  frame(leastBytes: number): Buffer | undefined {
+    if (this.#failure !== undefined) throw this.#failure;
+    return this.#out.length >= leastBytes ? this.#out.take() : undefined;
+  }
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
