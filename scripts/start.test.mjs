@@ -1,12 +1,17 @@
 // `npm start` as npm runs it, in a shell of its own: the broker comes up, and does not outlive who started it.
 
 import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const flags = '--listen mqtt://127.0.0.1:0 --admin 127.0.0.1:0';
+const data = mkdtempSync(join(tmpdir(), 'skein-start-'));
+const flags = `--listen mqtt://127.0.0.1:0 --admin 127.0.0.1:0 --store file:${data}`;
+afterAll(() => rmSync(data, { recursive: true }));
 
 /**
  * Runs a line in a shell that stays, waits for the broker's ready line, and hands over both.

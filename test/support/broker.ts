@@ -22,7 +22,8 @@ export interface Transport {
 export async function startBroker(options: BrokerOptions = {}): Promise<TestBroker> {
   const { authenticationMethods = [], ...settings } = options;
   const listen = ['mqtt://127.0.0.1:0', 'ws://127.0.0.1:0/mqtt'];
-  const edge = await startEdge({ listen, admin: '127.0.0.1:0', ...settings }, undefined, { authenticationMethods });
+  const places = { listen, admin: '127.0.0.1:0', store: 'memory:' };
+  const edge = await startEdge({ ...places, ...settings }, undefined, { authenticationMethods });
   return new TestBroker(edge);
 }
 

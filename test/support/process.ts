@@ -26,14 +26,22 @@ export interface Ready {
 }
 
 /**
- * Starts `skein` with arguments, and variables on top of an environment without any `SKEIN_…`.
+ * Starts `skein` with arguments, and variables on top of an environment without any `SKEIN_…`; on the memory store,
+ * unless one of them names another, so that no test leaves data behind.
  *
  * The program is the one in `dist`: `npm run build` first.
+ *
+ * @param by a program that becomes Skein, and its arguments, before the words that start Skein
  */
-export function runSkein(args: readonly string[], environment: Readonly<Record<string, string>> = {}): SkeinProcess {
+export function runSkein(
+  args: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+  by: readonly string[] = [],
+): SkeinProcess {
+  const [command, ...words] = [...by, process.execPath, program, ...args] as [string, ...string[]];
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('SKEIN_'));
-  const child = spawn(process.execPath, [program, ...args], {
-    env: { ...Object.fromEntries(inherited), ...environment },
+  const child = spawn(command, words, {
+    env: { ...Object.fromEntries(inherited), SKEIN_STORE: 'memory:', ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   endWithUs(child);
@@ -60,6 +68,10 @@ export class SkeinProcess {
         resolve({ exitCode, signal, stdout: this.#stdout, stderr: this.#stderr });
       });
     });
+  }
+
+  get pid(): number | undefined {
+    return this.#child.pid;
   }
 
   /** Everything it has said so far. */

@@ -14,6 +14,14 @@ describe('the wall clock', () => {
     expect(clock.nowMs()).toBeGreaterThanOrEqual(began + 4);
     expect(Math.abs(clock.nowMs() - Date.now())).toBeLessThan(1000);
   });
+
+  it("may be ahead of the machine's, at once", () => {
+    const clock = new SystemClock(new Turn());
+    const began = clock.nowMs();
+    clock.setAhead(60_000);
+    expect(clock.nowMs() - began).toBeGreaterThanOrEqual(60_000);
+    expect(clock.nowMs() - began).toBeLessThan(61_000);
+  });
 });
 
 describe('a task for later', () => {

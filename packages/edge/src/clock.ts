@@ -7,9 +7,16 @@ import type { Turn } from './turn.ts';
 /** The longest delay that a timer of the runtime takes; longer ones are waited for in steps. */
 const longestTimerMs = 0x7fffffff;
 
+/** A clock that can be set ahead: time that a store has seen does not come again. */
+export interface SettableClock extends Clock {
+  /** From now on it is ahead of the machine's. */
+  setAhead(aheadMs: number): void;
+}
+
 /** The machine's clock, read at most once in a turn. */
-export class SystemClock implements Clock {
+export class SystemClock implements SettableClock {
   readonly #turn: Turn;
+  #aheadMs = 0;
   /** 0 when it has to be read again. */
   #nowMs = 0;
   readonly #forget = (): void => {
@@ -23,10 +30,16 @@ export class SystemClock implements Clock {
   /** @inheritdoc */
   nowMs(): number {
     if (this.#nowMs === 0) {
-      this.#nowMs = Date.now();
+      this.#nowMs = Date.now() + this.#aheadMs;
       this.#turn.endOfTurn(this.#forget);
     }
     return this.#nowMs;
+  }
+
+  /** @inheritdoc */
+  setAhead(aheadMs: number): void {
+    this.#aheadMs = aheadMs;
+    this.#nowMs = 0;
   }
 
   /** @inheritdoc */

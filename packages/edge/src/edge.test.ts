@@ -4,7 +4,7 @@ import { ConfigError } from './config/config.ts';
 import { type Settings, startEdge } from './edge.ts';
 import { ListenError } from './listen/listen-error.ts';
 
-const anyPorts: Settings = { listen: ['mqtt://127.0.0.1:0'], admin: '127.0.0.1:0' };
+const anyPorts: Settings = { listen: ['mqtt://127.0.0.1:0'], admin: '127.0.0.1:0', store: 'memory:' };
 /** A CONNECT of 5.0, Client Identifier `lamp`. */
 const connectPacket = Buffer.from('101100044d5154540502003c0000046c616d70', 'hex');
 

@@ -12,7 +12,7 @@ import { load } from './config/config.ts';
 import type { OfferedDurability } from './config/durability.ts';
 import type { Config } from './config/schema.ts';
 import { fromNested } from './config/sources.ts';
-import { isShared } from './config/store-url.ts';
+import { isShared, storeKind } from './config/store-url.ts';
 import { Connection, type Surroundings } from './connection.ts';
 import type { EdgeState } from './edge-state.ts';
 import { Engine } from './engine.ts';
@@ -22,8 +22,10 @@ import { listen } from './listen/listen.ts';
 import type { Listener, Reception } from './listen/transport.ts';
 import { Lives } from './lives.ts';
 import { meet } from './meeting.ts';
-import { makeMetrics } from './metrics.ts';
+import type { Measured } from './metric.ts';
+import type { Metrics } from './metrics.ts';
 import { SystemRandom } from './random.ts';
+import type { DataDirectory } from './store.ts';
 import { Traffic } from './traffic.ts';
 import { Turn } from './turn.ts';
 import { version } from './version.ts';
@@ -50,6 +52,8 @@ export interface Edge extends AsyncDisposable {
   readonly advertise: string | undefined;
   /** What an acknowledged message survives. */
   readonly durability: OfferedDurability;
+  /** Its data directory, as it was found; undefined if the store has none. */
+  readonly disk: DataDirectory | undefined;
   /**
    * Stops: Clients are told Server shutting down (0x8B), or Use another server (0x9C) where the settings name one, and
    * what they were promised is stored. Called again, it waits for the same end.
@@ -117,6 +121,7 @@ class Node implements Edge {
   readonly #connections: Set<Connection> = new Set();
   readonly #listeners: Listener[] = [];
   #closeAdmin: (() => Promise<void>) | undefined;
+  #metrics: Promise<Metrics> | undefined;
   #adminUrl = '';
   #state: EdgeState = 'starting';
   #stopped: Promise<void> | undefined;
@@ -177,6 +182,10 @@ class Node implements Edge {
     return this.#lives.durability;
   }
 
+  get disk(): DataDirectory | undefined {
+    return this.#lives.now?.disk;
+  }
+
   async start(): Promise<void> {
     await this.#serveAdmin();
     await this.#lives.start();
@@ -185,6 +194,8 @@ class Node implements Edge {
       this.#listeners.push(await listen(traffic.listener, this.#config.limits.maximumPacketSize, reception));
     }
     if (this.#state === 'starting') this.#state = 'ready';
+    // A sixth of the time that a start takes, and nobody asks before.
+    void this.#loadMetrics();
   }
 
   stop(deadlineMs: number = defaultStopMs): Promise<void> {
@@ -197,24 +208,33 @@ class Node implements Edge {
   }
 
   async #serveAdmin(): Promise<void> {
+    const { host = '127.0.0.1', port = 0 } = parseHostPort(this.#config.admin) ?? {};
+    const told = { state: () => this.#state, metrics: () => this.#loadMetrics() };
+    const admin = await serveAdmin(host, port, told);
+    this.#adminUrl = admin.url;
+    this.#closeAdmin = () => admin.close();
+  }
+
+  #loadMetrics(): Promise<Metrics> {
+    this.#metrics ??= import('./metrics.ts').then(({ makeMetrics }) => makeMetrics(this.#measured()));
+    return this.#metrics;
+  }
+
+  #measured(): Measured {
     const lives = this.#lives;
-    const state = (): EdgeState => this.#state;
-    const metrics = makeMetrics({
+    return {
       version,
       traffics: this.#traffics,
       connectionsMax: this.#config.limits.connectionsMax,
       counters: () => lives.counters,
       gauges: () => lives.now?.broker.gauges(),
       stored: async () => await lives.now?.broker.stored(),
-      store: () => ({ kind: isShared(this.#config.store) ? 'redis' : 'memory', durability: lives.durability }),
+      store: () => ({ kind: storeKind(this.#config.store), durability: lives.durability }),
+      disk: () => lives.now?.disk?.gauges(),
       timesFenced: () => lives.timesFenced,
       peerEvents: () => lives.meeting?.events,
-      state,
-    });
-    const { host = '127.0.0.1', port = 0 } = parseHostPort(this.#config.admin) ?? {};
-    const admin = await serveAdmin(host, port, { state, metrics });
-    this.#adminUrl = admin.url;
-    this.#closeAdmin = () => admin.close();
+      state: () => this.#state,
+    };
   }
 
   /** rule: Fence. Whatever was on its way to a Client may not be its any more. */
@@ -229,6 +249,7 @@ class Node implements Edge {
     await this.#lives.stop(deadlineMs);
     await this.#farewell(Math.min(farewellMs, deadlineMs));
     await this.#closeAdmin?.();
+    await this.#metrics;
   }
 
   /** Waits for connections to close, then cuts off those that have not. */

@@ -5,20 +5,21 @@
 // that it holds is its own. It then ends this life without a word to anybody, as a crash would, and begins another:
 // under a new name, with a connection of its own to the store, so that nothing of the old one can come late.
 
-import { type AuthenticationMethod, Broker, type Clock, type Member, type Observer, type Random } from '@skein/broker';
+import { type AuthenticationMethod, Broker, type Member, type Observer, type Random } from '@skein/broker';
 import type { BoundPeers } from '@skein/cluster';
 import type { TopicTable } from '@skein/protocol';
 import type { Logger } from 'pino';
 import { anonymousAuthenticator, openAuthorizer, refusingAuthenticator } from './auth.ts';
+import type { SettableClock } from './clock.ts';
 import type { Config } from './config/schema.ts';
 import { logFacts } from './observe.ts';
-import { type OpenedStore, openStore } from './store.ts';
+import { type DataDirectory, type OpenedStore, openStore } from './store.ts';
 
 /** What a life of a node is made of. */
 export interface EngineSurroundings {
   readonly config: Config;
   readonly log: Logger;
-  readonly clock: Clock;
+  readonly clock: SettableClock;
   readonly random: Random;
   readonly topics: TopicTable;
   readonly authenticationMethods: readonly AuthenticationMethod[];
@@ -93,6 +94,11 @@ export class Engine {
   /** What the store offers. */
   get durability(): OpenedStore['durability'] {
     return this.#store.durability;
+  }
+
+  /** Its data directory; undefined if the store has none. */
+  get disk(): DataDirectory | undefined {
+    return this.#store.disk;
   }
 
   /** Whether this life has ended by being fenced. */

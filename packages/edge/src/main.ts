@@ -1,18 +1,25 @@
 // The program `skein`: reads its command line, settles the settings, and does what the command says.
 
-import { type Arguments, type Command, commands, parseArguments } from './cli/arguments.ts';
+import { type Arguments, commands, isCommand, parseArguments } from './cli/arguments.ts';
 import { programHelp, settingsHelp } from './cli/help.ts';
-import { start } from './cli/start.ts';
 import { closest } from './config/closest.ts';
 import { ConfigError, type Effective, type Loaded, load } from './config/config.ts';
 import type { Setting } from './config/schema.ts';
-import { fromEnvironment, fromFile, fromFlags } from './config/sources.ts';
+import { fromEnvironment, fromFlags } from './config/sources.ts';
 import { ExitCode } from './exit-code.ts';
 import { version } from './version.ts';
 
+/** Commands with flags of their own, which are no settings of a node: each gets the words behind it, `--help` too. */
+const ownFlags: ReadonlyMap<string, () => Promise<(words: readonly string[]) => Promise<ExitCode>>> = new Map([
+  ['migrate', async () => (await import('./cli/migrate.ts')).migrate],
+  ['bench', async () => (await import('./cli/bench.ts')).bench],
+]);
+
 /** Runs the program and ends the process with its exit status. */
 export async function main(): Promise<never> {
-  process.exit(await run(parseArguments(process.argv.slice(2))));
+  const words = process.argv.slice(2);
+  const own = ownFlags.get(words[0] ?? '');
+  process.exit(own === undefined ? await run(parseArguments(words)) : await (await own())(words.slice(1)));
 }
 
 async function run(words: Arguments): Promise<ExitCode> {
@@ -29,10 +36,22 @@ async function run(words: Arguments): Promise<ExitCode> {
       ExitCode.usage,
     );
   }
+  const own = ownFlags.get(words.command ?? '');
+  if (own !== undefined) {
+    if (words.help) return await (await own())(['--help']);
+    return complain(`${words.command}: it comes first, and its flags behind it\n`, ExitCode.usage);
+  }
   if (words.help && words.command !== undefined) return say(settingsHelp(words.command));
   try {
-    const loaded = settle(words);
-    if (words.command === 'start') return await start(loaded.config);
+    const loaded = await settle(words);
+    if (words.command === 'start') {
+      const { start } = await import('./cli/start.ts');
+      return await start(loaded.config);
+    }
+    if (words.command === 'check-data') {
+      const { checkData } = await import('./cli/check-data.ts');
+      return await checkData(loaded.config, words);
+    }
     return say(words.explain ? explain(loaded.effective) : 'The settings are good.\n');
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
@@ -40,22 +59,15 @@ async function run(words: Arguments): Promise<ExitCode> {
   }
 }
 
-function isCommand(word: string): word is Command {
-  return (commands as readonly string[]).includes(word);
-}
-
 /** The settings in force: the file, the environment, the flags, in rising precedence. */
-function settle(words: Arguments): Loaded {
+async function settle(words: Arguments): Promise<Loaded> {
+  const { configFile } = words;
   return load([
-    { given: [], problems: explainStrayFlags(words) },
-    ...(words.configFile === undefined ? [] : [fromFile(words.configFile)]),
+    { given: [], problems: words.problems },
+    ...(configFile === undefined ? [] : [(await import('./config/yaml-file.ts')).fromFile(configFile)]),
     fromEnvironment(process.env),
     fromFlags(words.flags),
   ]);
-}
-
-function explainStrayFlags({ problems, explain, command }: Arguments): readonly string[] {
-  return explain && command === 'start' ? [...problems, '--explain: it belongs to check-config'] : problems;
 }
 
 /** Every setting, its value, and where it comes from, in columns. */

@@ -1,6 +1,7 @@
 // What metrics are made of: where the numbers are, and the form in which they are named.
 
 import type { Counters, Gauges, StoredGauges } from '@skein/broker';
+import type { EmbeddedGauges } from '@skein/embedded';
 import type { OfferedDurability } from './config/durability.ts';
 import type { EdgeState } from './edge-state.ts';
 import type { PeerEventCounts } from './meeting.ts';
@@ -16,7 +17,9 @@ export interface Measured {
   readonly gauges: () => Gauges | undefined;
   /** Asks the store; undefined while the node does not serve. */
   readonly stored: () => Promise<StoredGauges | undefined>;
-  readonly store: () => { readonly kind: 'memory' | 'redis'; readonly durability: OfferedDurability };
+  readonly store: () => { readonly kind: 'memory' | 'embedded' | 'redis'; readonly durability: OfferedDurability };
+  /** Of the data directory; undefined if there is none. */
+  readonly disk: () => EmbeddedGauges | undefined;
   /** How often the node was fenced. */
   readonly timesFenced: () => number;
   /** What happened to the ways to its peers; undefined for a node that is alone. */

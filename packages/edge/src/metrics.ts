@@ -7,6 +7,7 @@ import { closeReasons, dropReasons, type Gauges, type StoredGauges, willOutcomes
 import { ReasonCode } from '@skein/protocol';
 import { Counter, Gauge, Registry } from 'prom-client';
 import { addCluster, addStore } from './cluster-metrics.ts';
+import { addDisk } from './disk-metrics.ts';
 import { edgeStates } from './edge-state.ts';
 import type { Add, Looked, Measured, Sample } from './metric.ts';
 import { reasonName } from './observe.ts';
@@ -61,7 +62,10 @@ export function makeMetrics(measured: Measured): Metrics {
       registers: [registry],
       collect() {
         this.reset();
-        for (const [labels, value] of read()) this.inc(labels, value);
+        const samples = read();
+        for (const [labels, value] of samples) this.inc(labels, value);
+        // Without labels there is a sample from the start, and what is not known is not 0.
+        if (samples.length === 0 && labelNames.length === 0) this.remove();
       },
     });
   };
@@ -75,7 +79,6 @@ export function makeMetrics(measured: Measured): Metrics {
         this.reset();
         const samples = read();
         for (const [labels, value] of samples) this.set(labels, value);
-        // Without labels there is a sample from the start, and what is not known is not 0.
         if (samples.length === 0 && labelNames.length === 0) this.remove();
       },
     });
@@ -86,6 +89,7 @@ export function makeMetrics(measured: Measured): Metrics {
   addMessages(now, counter);
   addHoldings(now, gauge);
   addStore(measured, counter, gauge, now);
+  addDisk(measured, counter, gauge);
   addCluster(measured, counter, gauge, now);
   const runtime = runtimeMetrics();
   return {

@@ -1,29 +1,45 @@
 // Opening the store that the settings name, and holding it to what was asked of it.
 //
-// What only a shared store needs is loaded with it: it is half of the program, and a node that is alone starts in half
-// the time without it.
+// What only one kind of store needs is loaded with it: what a shared one needs is half of the program, and a node that
+// is alone starts in half the time without it.
 
-import { type Clock, memoryStore, type Random, type Store } from '@skein/broker';
+import { memoryStore, type Random, type Store } from '@skein/broker';
+import type { EmbeddedGauges, EmbeddedOpened } from '@skein/embedded';
 import type { RedisStore, RedisStoreEvent } from '@skein/redis';
 import type { Logger } from 'pino';
+import type { SettableClock } from './clock.ts';
 import { type OfferedDurability, suffices } from './config/durability.ts';
 import type { Config } from './config/schema.ts';
-import { isShared, storeShown } from './config/store-url.ts';
+import { storeKind, storeShown } from './config/store-url.ts';
 import { StartRefused } from './start-refused.ts';
+import { openOnDisk } from './store-on-disk.ts';
 
 /** A store that was opened. */
 export interface OpenedStore {
   readonly ports: Store;
   /** What it offers. */
   readonly durability: OfferedDurability;
+  /** Of a data directory. */
+  readonly disk?: DataDirectory;
   /** Lets go of it; what is under way may or may not happen. */
   close(): Promise<void>;
+}
+
+/** A data directory, as whoever runs the node sees it. */
+export interface DataDirectory {
+  /** From the root. */
+  readonly directory: string;
+  /** What was found in it. */
+  readonly opened: EmbeddedOpened;
+  /** By how much the machine's clock was behind what was stored last. */
+  readonly aheadMs: number;
+  readonly gauges: () => EmbeddedGauges;
 }
 
 /** What opening a store takes. */
 export interface StoreSurroundings {
   readonly config: Config;
-  readonly clock: Clock;
+  readonly clock: SettableClock;
   readonly random: Random;
   readonly log: Logger;
 }
@@ -33,11 +49,21 @@ export interface StoreSurroundings {
  *
  * @throws StartRefused if it cannot be had, or offers less than is asked for
  */
-export async function openStore({ config, clock, random, log }: StoreSurroundings): Promise<OpenedStore> {
-  const { store: url, cluster, limits } = config;
-  if (!isShared(url)) {
-    return { ports: memoryStore(clock, random, limits), durability: 'memory', close: () => Promise.resolve() };
+export async function openStore(around: StoreSurroundings): Promise<OpenedStore> {
+  switch (storeKind(around.config.store)) {
+    case 'memory': {
+      const ports = memoryStore(around.clock, around.random, around.config.limits);
+      return { ports, durability: 'memory', close: () => Promise.resolve() };
+    }
+    case 'embedded':
+      return await openOnDisk(around);
+    case 'redis':
+      return await openShared(around);
   }
+}
+
+async function openShared({ config, clock, random, log }: StoreSurroundings): Promise<OpenedStore> {
+  const { store: url, cluster, limits } = config;
   const { openRedisStore, RedisRefused } = await import('@skein/redis');
   let store: RedisStore;
   try {

@@ -1,4 +1,5 @@
 import { Counters, closeReasons, dropReasons, type Gauges, willOutcomes } from '@skein/broker';
+import type { EmbeddedGauges } from '@skein/embedded';
 import { ReasonCode } from '@skein/protocol';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { EdgeState } from '../edge-state.ts';
@@ -18,6 +19,8 @@ interface Scene {
   /** Whether there is a broker. */
   serves: boolean;
   timesFenced: number;
+  /** Of its data directory, if it has one. */
+  disk: EmbeddedGauges | undefined;
   ask(path: string, init?: RequestInit): Promise<{ status: number; text: string; headers: Headers }>;
   /** A sample of `/metrics`, by its name and labels as they are written. */
   sample(name: string): Promise<number | undefined>;
@@ -41,6 +44,7 @@ async function open(): Promise<Scene> {
     storeAnswers: true,
     serves: true,
     timesFenced: 0,
+    disk: undefined,
     ask: async (path, init) => {
       const answer = await fetch(`${admin?.url}${path}`, init);
       return { status: answer.status, text: await answer.text(), headers: answer.headers };
@@ -64,11 +68,12 @@ async function open(): Promise<Scene> {
       return scene.serves ? { sessions: 10, retained: 4 } : undefined;
     },
     store: () => ({ kind: 'redis', durability: 'everysec' }),
+    disk: () => scene.disk,
     timesFenced: () => scene.timesFenced,
     peerEvents: () => ({ opened: 2, broken: 1, narrow: 0, refused: 0, malformed: 0 }),
     state,
   });
-  admin = await serveAdmin('127.0.0.1', 0, { state, metrics });
+  admin = await serveAdmin('127.0.0.1', 0, { state, metrics: async () => metrics });
   return scene;
 }
 
@@ -243,5 +248,38 @@ describe('/metrics', () => {
     expect(await scene.sample('mqtt_store_up')).toBe(0);
     expect(await scene.sample('mqtt_sessions{state="connected"}')).toBe(0);
     expect(await scene.sample('mqtt_messages_dropped_total{reason="queue_full"}')).toBe(6);
+  });
+
+  it('tells of a data directory where there is one', async () => {
+    const scene = await open();
+    expect(await scene.sample('mqtt_store_journal_bytes')).toBeUndefined();
+    expect(await scene.sample('mqtt_store_snapshots_total')).toBeUndefined();
+    scene.disk = {
+      journalBytes: 100,
+      snapshotBytes: 2000,
+      snapshots: 0,
+      snapshotSeconds: 0,
+      freeBytes: undefined,
+      isShort: false,
+      isStuck: true,
+      syncs: 3,
+      syncSeconds: 0.25,
+    };
+    for (const [name, value] of [
+      ['mqtt_store_journal_bytes', 100],
+      ['mqtt_store_snapshots_total', 0],
+      ['mqtt_store_snapshot_bytes', 2000],
+      ['mqtt_store_snapshot_seconds', undefined],
+      ['mqtt_store_free_bytes', undefined],
+      ['mqtt_store_short', 0],
+      ['mqtt_store_stuck', 1],
+      ['mqtt_store_sync_seconds_sum', 0.25],
+      ['mqtt_store_sync_seconds_count', 3],
+    ] as const) {
+      expect([name, await scene.sample(name)]).toEqual([name, value]);
+    }
+    scene.disk = { ...scene.disk, snapshots: 1, snapshotSeconds: 0.5, freeBytes: 7 };
+    expect(await scene.sample('mqtt_store_snapshot_seconds')).toBe(0.5);
+    expect(await scene.sample('mqtt_store_free_bytes')).toBe(7);
   });
 });

@@ -12,7 +12,8 @@ import type { Metrics } from '../metrics.ts';
 /** What the admin port tells of. */
 export interface Told {
   readonly state: () => EdgeState;
-  readonly metrics: Metrics;
+  /** Loads them if they are not there yet. */
+  readonly metrics: () => Promise<Metrics>;
 }
 
 /** The admin port, bound. */
@@ -83,7 +84,13 @@ const routes: ReadonlyMap<string, Route> = new Map<string, Route>([
   ['/livez', (told, verbose) => probe('the event loop turns', true, verbose, told)],
   ['/readyz', (told, verbose) => probe('takes new clients', told.state() === 'ready', verbose, told)],
   ['/startupz', (told, verbose) => probe('has started', told.state() !== 'starting', verbose, told)],
-  ['/metrics', async ({ metrics }) => ({ status: 200, type: metrics.contentType, body: await metrics.read() })],
+  [
+    '/metrics',
+    async (told) => {
+      const metrics = await told.metrics();
+      return { status: 200, type: metrics.contentType, body: await metrics.read() };
+    },
+  ],
 ]);
 
 /** A probe's answer: one word, or with `?verbose` what was asked and the state the node is in. */

@@ -51,4 +51,23 @@ describe('the banner', () => {
     expect(text).toContain('cluster home share it; they reach this one at 127.0.0.1:7470.');
     expect(text).not.toContain('nothing survives');
   });
+
+  it('names the data directory, and what was found there', () => {
+    const opened = { sessions: 1, messages: 2, retained: 0, replayedBytes: 99, tookMs: 12.4, tornBytes: 0 };
+    const greeting = {
+      nodeId: 'n1',
+      urls: ['mqtt://127.0.0.1:1883'],
+      adminUrl: 'http://127.0.0.1:8080',
+      store: 'file:./skein-data',
+      durability: 'everysec',
+      cluster: 'skein',
+      advertise: undefined,
+    };
+    const disk = { directory: '/home/ada/skein-data', opened };
+    const text = banner({ ...greeting, disk });
+    expect(text).toContain('kept in /home/ada/skein-data, durability everysec.');
+    expect(text).toContain('Found there, in 12 ms: 1 Session, 2 queued messages, 0 retained ones.');
+    const empty = { ...opened, sessions: 0, messages: 0 };
+    expect(banner({ ...greeting, disk: { ...disk, opened: empty } })).not.toContain('Found');
+  });
 });

@@ -1,6 +1,7 @@
 // What a person at a terminal sees first: where the node listens, and two lines to copy.
 
 import { parseListenUrl } from '../listen/address.ts';
+import type { DataDirectory } from '../store.ts';
 import { version } from '../version.ts';
 
 /** What the banner tells of. */
@@ -10,6 +11,8 @@ export interface Greeting {
   readonly adminUrl: string;
   /** The store, without a password; undefined for one in this process's memory. */
   readonly store: string | undefined;
+  /** The data directory, as it was found; undefined if the store has none. */
+  readonly disk?: Pick<DataDirectory, 'directory' | 'opened'> | undefined;
   readonly durability: string;
   readonly cluster: string;
   /** Where the other nodes reach this one; undefined for a node that is alone. */
@@ -42,12 +45,26 @@ export function banner(greeting: Greeting): string {
 }
 
 /** What becomes of what is kept, and with whom. */
-function keeping({ store, durability, cluster, advertise }: Greeting): string[] {
+function keeping({ store, disk, durability, cluster, advertise }: Greeting): string[] {
+  if (disk !== undefined)
+    return [`  Everything is kept in ${disk.directory}, durability ${durability}.`, ...finding(disk)];
   if (store === undefined) return ['  Everything is kept in memory: nothing survives a restart.'];
   return [
     `  Everything is kept in ${store}, durability ${durability}.`,
     `  Nodes of the cluster ${cluster} share it; they reach this one at ${advertise}.`,
   ];
+}
+
+/** What was there already. */
+function finding({ opened }: Pick<DataDirectory, 'opened'>): string[] {
+  const { sessions, messages, retained, tookMs } = opened;
+  if (sessions + retained === 0) return [];
+  const found = `${counted(sessions, 'Session')}, ${counted(messages, 'queued message')}, ${counted(retained, 'retained one')}`;
+  return [`  Found there, in ${Math.round(tookMs)} ms: ${found}.`];
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
 }
 
 /** A command that publishes a first message; undefined if no listener is one that mosquitto_pub can reach. */

@@ -39,6 +39,7 @@ interface Run {
 
 function run(words: readonly string[], environment: Record<string, string> = {}): Run {
   const child = spawn(process.execPath, [program, ...words], {
+    cwd: mkdtempSync(join(directory, 'run-')), // where the data is, unless it is told otherwise
     env: { PATH: process.env.PATH ?? '', ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -105,19 +106,50 @@ describe('skein start', () => {
         expect.stringMatching(/^ws:\/\/\[::1\]:\d+\/mqtt$/),
       ],
       admin: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/),
-      store: 'memory:',
-      durability: 'memory',
+      store: 'file:./skein-data',
+      durability: 'everysec',
+      directory: expect.stringMatching(/\/skein-data$/),
+      found: { sessions: 0, messages: 0, retained: 0, tookMs: expect.any(Number) },
       try: expect.stringMatching(/^mosquitto_pub -h 127\.0\.0\.1 -p \d+ -t /),
-    });
-    expect(await line('store_volatile')).toMatchObject({
-      level: 'warn',
-      msg: expect.stringContaining('lost at a restart'),
     });
     expect((await fetch(`${ready.admin}/readyz`)).status).toBe(200);
     child.kill('SIGTERM');
     const { out, err } = await ended;
     expect(out.split('\n').filter((each) => each.includes('"event":"ready"'))).toHaveLength(1);
     expect(err).toBe('');
+  });
+
+  it('warns that nothing survives a restart, if that is so', async () => {
+    const { line } = run(['start', ...anyPorts, '--store', 'memory:']);
+    expect(await line('ready')).toMatchObject({ store: 'memory:', durability: 'memory' });
+    expect(await line('store_volatile')).toMatchObject({
+      level: 'warn',
+      msg: expect.stringContaining('lost at a restart'),
+    });
+  });
+
+  it('finds a Session again that was there when it was killed', async () => {
+    const store = `file:${join(directory, 'kept')}`;
+    const first = run(['start', ...anyPorts, '--store', store]);
+    const socket = await dial(await first.line('ready'));
+    const connacked = new Promise((resolve) => socket.once('data', resolve));
+    // CONNECT with Session Expiry Interval 3600, as lamp
+    socket.write(Buffer.from('101600044d5154540502003c051100000e1000046c616d70', 'hex'));
+    await connacked;
+    first.child.kill('SIGKILL');
+    await first.ended;
+    const again = run(['start', ...anyPorts, '--store', store]);
+    expect(await again.line('ready')).toMatchObject({ store, found: { sessions: 1, messages: 0, retained: 0 } });
+  });
+
+  it('ends with 78 when another process has its data directory, and says which', async () => {
+    const store = `file:${join(directory, 'taken')}`;
+    const first = run(['start', ...anyPorts, '--store', store, '--node-id', 'n1']);
+    await first.line('ready');
+    const { status, out, err } = await run(['start', ...anyPorts, '--store', store]).ended;
+    expect(status).toBe(78);
+    expect(err).toMatch(new RegExp(`^skein: store: .*/taken is in use by process ${first.child.pid} \\(node n1\\)`));
+    expect(out).toBe('');
   });
 
   it('prints the ready line however quiet the log is to be', async () => {
@@ -180,12 +212,17 @@ describe('skein start', () => {
     [
       ['flag', ['--lisetn', 'mqtt://127.0.0.1:0'], {}, /--lisetn: .*did you mean --listen\?/],
       ['value', ['--listen', 'mqtts://127.0.0.1:8883'], {}, /listen: .*mqtts:.*not built yet.*allowed: /],
-      ['store', ['--store', 'file:./data'], {}, /store: file:\.\/data from --store.*allowed: memory:/],
+      ['store', ['--store', 'file:'], {}, /store: file: from --store.*allowed: file:DIRECTORY/],
       ['variable', [], { SKEIN_LIMITS_RECEIVE_MAXIMUM: '0' }, /limits\.receiveMaximum: 0 .*from 1 to 65535/],
       ['file', ['--config', '/nowhere.yaml'], {}, /\/nowhere\.yaml: the file cannot be read/],
       ['peer', [...redis, '--peer', '0.0.0.0:7470'], {}, /peer: 0\.0\.0\.0:7470 stands for.*--advertise/],
       ['open way', [...redis, '--peer', '10.0.0.1:7470'], {}, /peer: 10\.0\.0\.1:7470 is beyond.*--insecure-peers/],
-      ['durability', ['--durability', 'always'], {}, /durability: always is more than the store memory:.*allowed: /],
+      [
+        'durability',
+        ['--store', 'memory:', '--durability', 'always'],
+        {},
+        /durability: always is more than the store memory:.*allowed: /,
+      ],
       ['open door', ['--listen', 'mqtt://0.0.0.0:0'], {}, /0\.0\.0\.0:0 can be reached .*--allow-anonymous/],
     ];
   for (const [what, words, environment, says] of wrong) {
@@ -244,6 +281,7 @@ describe('skein check-config', () => {
     expect(out).toMatch(/^cluster +c +--cluster *$/m);
     expect(out).toMatch(/^limits\.queueMaxMessages +5 +.*skein\.yaml *$/m);
     expect(out).toMatch(/^logLevel +info +default *$/m);
+    expect(out).toMatch(/^store +file:\.\/skein-data +default *\ndurability +everysec +default *$/m);
   });
 
   it('tells of a store where it is, and not how to get in', async () => {
@@ -253,7 +291,7 @@ describe('skein check-config', () => {
     expect({ status, err }).toEqual({ status: 0, err: '' });
     expect(out).toMatch(/^store +rediss:\/\/redis\.example\.org:6380\/2 +.*\(SKEIN_STORE_FILE\) *$/m);
     expect(out).toMatch(/^nodeId +\S+-[0-9a-f]{6} +default, new at each start *$/m);
-    expect(out).toMatch(/^durability +\(whatever the store offers\) +default *$/m);
+    expect(out).toMatch(/^durability +\(.*whatever the store offers\) +default *$/m);
     expect(out).toMatch(/^insecurePeers +false +default *$/m);
     expect(out).not.toContain('hunter2');
   });
@@ -263,6 +301,49 @@ describe('skein check-config', () => {
     expect(status).toBe(78);
     expect(err.trim().split('\n')).toHaveLength(2);
   });
+});
+
+describe('skein check-data', () => {
+  it('looks at the directory that a node has left, and takes no other one', async () => {
+    const data = join(directory, 'to-check');
+    const { line, child, ended } = run(['start', ...anyPorts, '--store', `file:${data}`]);
+    await line('ready');
+    child.kill('SIGTERM');
+    await ended;
+    const { status, out, err } = await run(['check-data', data]).ended;
+    expect({ status, err }).toEqual({ status: 0, err: '' });
+    expect(out).toContain('It is good.');
+    const byUrl = await run(['check-data', '--store', `file:${data}`, '--json']).ended;
+    expect(JSON.parse(byUrl.out)).toMatchObject({ directory: data, isGood: true });
+    const two = await run(['check-data', data, data]).ended;
+    expect(two).toMatchObject({ status: 78, err: expect.stringContaining('one directory at a time') });
+    const none = await run(['check-data', '--store', 'memory:']).ended;
+    expect(none).toMatchObject({ status: 78, err: expect.stringContaining('store: memory: has no data directory') });
+  });
+
+  it('has flags that are of no use elsewhere', async () => {
+    const { status, err } = await run(['start', ...anyPorts, '--repair']).ended;
+    expect(status).toBe(78);
+    expect(err).toBe('skein: --repair: it belongs to check-data\n');
+    const { out } = await run(['check-data', '--help']).ended;
+    expect(out).toMatch(/^skein check-data \[DIRECTORY\] \[flags\]$/m);
+    expect(out).toMatch(/^ {2}--repair$/m);
+  });
+});
+
+describe('commands with flags of their own', () => {
+  for (const command of ['migrate', 'bench']) {
+    it(`such as ${command} come first`, async () => {
+      const help = await run([command, '--help']).ended;
+      expect(help).toMatchObject({ status: 0, out: expect.stringContaining(`skein ${command}`) });
+      expect((await run(['--help', command]).ended).out).toBe(help.out);
+      const { status, err } = await run(['--log-level', 'info', command]).ended;
+      expect({ status, err }).toEqual({
+        status: 64,
+        err: `skein: ${command}: it comes first, and its flags behind it\n`,
+      });
+    });
+  }
 });
 
 describe('skein', () => {
@@ -279,6 +360,10 @@ describe('skein', () => {
     expect(await run(['strat']).ended).toMatchObject({
       status: 64,
       err: expect.stringContaining('did you mean start?'),
+    });
+    expect(await run(['chek-data']).ended).toMatchObject({
+      status: 64,
+      err: expect.stringContaining('did you mean check-data?'),
     });
   });
 });

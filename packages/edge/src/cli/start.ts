@@ -61,8 +61,8 @@ export async function start(config: Config): Promise<ExitCode> {
   if (process.stderr.isTTY) {
     const store = isShared(config.store) ? storeShown(config.store) : undefined;
     const { nodeId, cluster } = config;
-    const { urls, adminUrl, durability, advertise } = edge;
-    process.stderr.write(banner({ nodeId, urls, adminUrl, store, durability, cluster, advertise }));
+    const { urls, adminUrl, durability, disk, advertise } = edge;
+    process.stderr.write(banner({ nodeId, urls, adminUrl, store, disk, durability, cluster, advertise }));
   }
   const signal = await stop;
   log.info({ event: 'stopping', signal });
@@ -93,10 +93,22 @@ function sayReady(config: Config, edge: Edge, log: Logger, more: { readonly agai
     advertise: edge.advertise,
     store: storeShown(config.store),
     durability: edge.durability,
+    ...found(edge),
     pid: process.pid,
     try: firstPublish(edge.urls),
     ...more,
   });
+}
+
+/** What a data directory held, and by how much the clock was behind it. */
+function found({ disk }: Edge): object {
+  if (disk === undefined) return {};
+  const { sessions, messages, retained, tookMs } = disk.opened;
+  return {
+    directory: disk.directory,
+    found: { sessions, messages, retained, tookMs: Math.round(tookMs) },
+    ...(disk.aheadMs > 0 ? { aheadMs: disk.aheadMs } : {}),
+  };
 }
 
 /** Resolves at the first signal to stop; a second one ends the process at once. */

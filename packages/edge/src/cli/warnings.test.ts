@@ -15,12 +15,14 @@ describe('a node warns', () => {
   const there = { store: 'redis://:hunter2@redis.example.org' };
 
   it('of nothing, on a store that is durable and peers of this machine', () => {
+    expect(events({}, 'everysec')).toEqual([]);
     expect(events(here, 'everysec', '127.0.0.1:7470')).toEqual([]);
     expect(events(here, 'always', '[::1]:7470')).toEqual([]);
   });
 
   it('of a store that forgets, and of one that does not tell', () => {
-    expect(events({}, 'memory')).toEqual(['store_volatile']);
+    expect(events({ store: 'memory:' }, 'memory')).toEqual(['store_volatile']);
+    expect(events({ durability: 'memory' }, 'memory')).toEqual(['store_volatile']);
     expect(events(here, 'memory', '127.0.0.1:7470')).toEqual(['store_volatile']);
     expect(events(here, 'unverified', '127.0.0.1:7470')).toEqual(['store_unverified']);
   });

@@ -1,7 +1,7 @@
 // What is good enough to run with, and may not be what was meant: said once, when the node is ready.
 
 import type { Config } from '../config/schema.ts';
-import { isOnThisMachine, isShared, storeShown } from '../config/store-url.ts';
+import { isOnDisk, isOnThisMachine, storeShown } from '../config/store-url.ts';
 import type { Edge } from '../edge.ts';
 import { isLoopback, parseHostPort } from '../listen/address.ts';
 
@@ -20,9 +20,14 @@ export function warnings(config: Config, edge: Pick<Edge, 'durability' | 'advert
 
 function ofStore(config: Config, { durability }: Pick<Edge, 'durability'>): readonly Warning[] {
   const store = storeShown(config.store);
-  if (!isShared(config.store)) {
+  if (config.store === 'memory:') {
     const words =
       'the store memory: keeps everything in this process: sessions, queued and retained messages are lost at a restart';
+    return [{ event: 'store_volatile', store, words }];
+  }
+  if (durability === 'memory' && isOnDisk(config.store)) {
+    const words =
+      'nothing waits for the disk: when the process is killed, messages that were acknowledged last may be lost';
     return [{ event: 'store_volatile', store, words }];
   }
   if (durability === 'memory') {

@@ -6,7 +6,8 @@ import { parseArguments } from '../cli/arguments.ts';
 import { settingsHelp } from '../cli/help.ts';
 import { ConfigError, type Loaded, load } from './config.ts';
 import { settings } from './schema.ts';
-import { fromEnvironment, fromFile, fromFlags, fromNested } from './sources.ts';
+import { fromEnvironment, fromFlags, fromNested } from './sources.ts';
+import { fromFile } from './yaml-file.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'skein-config-'));
 afterAll(() => rmSync(directory, { recursive: true }));
@@ -56,7 +57,8 @@ describe('settings', () => {
     const { config, effective } = settle({});
     expect(config.listen).toEqual(['mqtt://127.0.0.1:1883', 'ws://127.0.0.1:8083/mqtt']);
     expect(config.admin).toBe('127.0.0.1:8080');
-    expect(config.store).toBe('memory:');
+    expect(config.store).toBe('file:./skein-data');
+    expect(config.durability).toBe('everysec');
     expect(config.allowAnonymous).toBe('loopback');
     expect(config.nodeId).toMatch(/^[A-Za-z0-9][A-Za-z0-9._-]*$/);
     expect(config.limits.connectTimeoutSeconds).toBe(5);
@@ -209,7 +211,11 @@ describe('a wrong setting is named with its value, its place and what is allowed
     ['no listener', { yaml: 'listen: []\n' }, /listen: \[\] from .*allowed: mqtt:/],
     ['a list that is text', { yaml: 'listen: mqtt://127.0.0.1:1\n' }, /listen: mqtt:\/\/127\.0\.0\.1:1 from/],
     ['the admin address', { flags: ['--admin=8080'] }, /admin: 8080 from --admin.*allowed: HOST:PORT/],
-    ['a store of later', { flags: ['--store=file:./d'] }, /store: file:\.\/d from --store.*not built yet.*memory:/],
+    [
+      'a store without a directory',
+      { flags: ['--store=file:'] },
+      /store: file: from --store.*names no directory.*file:DIRECTORY/,
+    ],
     [
       'Sentinel',
       { flags: ['--store=redis+sentinel://a,b/m'] },
@@ -218,14 +224,14 @@ describe('a wrong setting is named with its value, its place and what is allowed
     [
       'a store that is none',
       { flags: ['--store=mysql://h'] },
-      /store: mysql:\/\/\*\*\* .*no such store.*allowed: memory:/,
+      /store: mysql:\/\/\*\*\* .*no such store.*allowed: file:DIRECTORY.*memory:/,
     ],
     ['a database that is a word', { flags: ['--store=redis://h/main'] }, /store: .*the number of a database/],
     ['a class of durability', { flags: ['--durability=sometimes'] }, /durability: .*allowed: memory, everysec, always/],
     [
       'a durability that memory has not',
-      { flags: ['--durability=always'] },
-      /durability: always is more than the store memory: can promise; allowed: memory, or with --store redis/,
+      { flags: ['--store=memory:', '--durability=always'] },
+      /durability: always is more than the store memory: can promise; allowed: memory, .*with --store file:.*redis/,
     ],
     ['a node id', { environment: { SKEIN_NODE_ID: '-x y' } }, /nodeId: -x y from SKEIN_NODE_ID.*1 to 64 letters/],
     [
@@ -266,7 +272,7 @@ describe('a wrong setting is named with its value, its place and what is allowed
     [
       'an address for no peers',
       { flags: ['--peer=127.0.0.1:7470'] },
-      /peer: 127.0.0.1:7470 is of no use.*memory: is alone/,
+      /peer: 127.0.0.1:7470 is of no use.*file:\.\/skein-data is alone/,
     ],
     [
       'an address for peers that is every one',

@@ -2,9 +2,10 @@
 
 import { randomBytes } from 'node:crypto';
 import { isLoopback, parseHostPort, parseListenUrl } from '../listen/address.ts';
+import { presetOnDisk } from './durability.ts';
 import { type Config, configSchema, nameMax, type Setting, settings } from './schema.ts';
 import type { Given, Source } from './sources.ts';
-import { isShared } from './store-url.ts';
+import { isOnDisk, isShared, presetStore } from './store-url.ts';
 
 /** Where a value comes from that nobody gave. */
 const preset = 'default';
@@ -60,6 +61,7 @@ export function load(sources: readonly Source[]): Loaded {
   if (problems.length > 0) throw new ConfigError(problems);
 
   nameApart(effective);
+  chooseDurability(effective);
   const config = configSchema.parse(nest(effective));
   const origins = new Map(effective.map(({ setting, source }) => [setting.path, source]));
   const conflicts = conflictsOf(config, (path) => origins.get(path) !== preset);
@@ -78,6 +80,15 @@ function nameApart(effective: Effective[]): void {
   effective[at] = { ...node, value: `${name}-${suffix}`, source: `${preset}, new at each start` };
 }
 
+/** A data directory has a class; of other stores it is seen when they are opened. */
+function chooseDurability(effective: Effective[]): void {
+  const at = effective.findIndex(({ setting }) => setting.path === 'durability');
+  const durability = effective[at];
+  const store = effective.find(({ setting }) => setting.path === 'store');
+  if (durability?.source !== preset || !isOnDisk(String(store?.value))) return;
+  effective[at] = { ...durability, value: presetOnDisk };
+}
+
 /** What is wrong with settings that are each good by themselves. */
 function conflictsOf(config: Config, isGiven: (path: string) => boolean): string[] {
   const conflicts: string[] = [];
@@ -94,10 +105,10 @@ function conflictsOf(config: Config, isGiven: (path: string) => boolean): string
       );
     }
   }
-  if (config.durability !== undefined && !isShared(config.store) && config.durability !== 'memory') {
+  if (config.durability !== undefined && config.durability !== 'memory' && config.store === 'memory:') {
     conflicts.push(
       `durability: ${config.durability} is more than the store ${config.store} can promise; ` +
-        'allowed: memory, or with --store redis://… what that Redis is set to',
+        `allowed: memory, any class with --store ${presetStore}, or with --store redis://… what that Redis is set to`,
     );
   }
   return [...conflicts, ...peerConflicts(config, isGiven)];

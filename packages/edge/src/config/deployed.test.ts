@@ -89,7 +89,7 @@ describe('docker-compose.yml', () => {
 
 describe('alerts', () => {
   it('ask for metrics that a node has', async () => {
-    await using edge = await startEdge({ listen: ['mqtt://127.0.0.1:0'], admin: '127.0.0.1:0' });
+    await using edge = await startEdge({ listen: ['mqtt://127.0.0.1:0'], admin: '127.0.0.1:0', store: 'memory:' });
     const exposed = await (await fetch(`${edge.adminUrl}/metrics`)).text();
     const known = new Set([...exposed.matchAll(/^# TYPE (\w+) /gm)].map(([, name]) => name));
     const asked = read('deploy/prometheus/rules.yml').match(/\b(?:mqtt|nodejs|process)_\w+/g) ?? [];

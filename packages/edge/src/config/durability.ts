@@ -3,6 +3,9 @@
 /** The classes that can be asked for, the weaker first. */
 export const durabilities = ['memory', 'everysec', 'always'] as const;
 
+/** The class of a data directory that nobody asked another one of. */
+export const presetOnDisk: 'everysec' = 'everysec';
+
 /**
  * What an acknowledged message survives: the end of a node (`memory`), that of the store too but for its last second
  * (`everysec`), a loss of power at any moment (`always`).

@@ -10,7 +10,7 @@ import { z } from 'zod';
 import { allowedListenUrls, parseHostPort, parseListenUrl } from '../listen/address.ts';
 import { allowedReferences, allowedResponses, referenceProblem, responseProblem } from './directions.ts';
 import { type Durability, durabilities } from './durability.ts';
-import { allowedStoreUrls, storeProblem, storeShown } from './store-url.ts';
+import { allowedStoreUrls, presetStore, storeProblem, storeShown } from './store-url.ts';
 
 /** What bounds this process at its rim, beyond what the broker bounds. */
 export interface EdgeLimits {
@@ -18,6 +18,9 @@ export interface EdgeLimits {
   readonly connectTimeoutSeconds: number;
   readonly outboundBufferBytes: number;
   readonly slowConsumerSeconds: number;
+  /** Of a data directory, in bytes. */
+  readonly journalMaxBytes: number;
+  readonly diskFreeMinBytes: number;
 }
 
 /** All settings, checked. */
@@ -191,6 +194,18 @@ const limits = z.strictObject({
     'Bytes that may wait for a Client; above, QoS 0 messages are dropped for it and others stay queued.',
   ),
   slowConsumerSeconds: whole(30, 1, 3600, 'How long a Client may take nothing while bytes wait, before it is closed.'),
+  journalMaxBytes: whole(
+    64 * 1024 * 1024,
+    4096,
+    1024 ** 4,
+    'How long the journal of a data directory may become before a snapshot takes its place, in bytes; never shorter than the snapshot.',
+  ),
+  diskFreeMinBytes: whole(
+    64 * 1024 * 1024,
+    0,
+    1024 ** 4,
+    'What must stay free on the disk of a data directory, in bytes: below it new messages at QoS 1 and 2 are refused.',
+  ),
 });
 
 const schema = z.strictObject({
@@ -217,12 +232,12 @@ const schema = z.strictObject({
   store: z
     .string()
     .refine((url) => storeProblem(url) === undefined)
-    .default('memory:')
+    .default(presetStore)
     .register(about, {
       kind: 'text',
       value: 'URL',
       allowed: allowedStoreUrls,
-      help: 'Where Sessions, queues and retained messages are kept. Nodes that share a Redis are a cluster.',
+      help: 'Where Sessions, queues and retained messages are kept: in a directory of one node, which is made if it is not there, or in a Redis. Nodes that share a Redis are a cluster.',
       problem: storeProblem,
       shown: storeShown,
     }),
@@ -233,8 +248,8 @@ const schema = z.strictObject({
       kind: 'text',
       value: 'CLASS',
       allowed: durabilities.join(', '),
-      help: 'What an acknowledged message has to survive, at least: a node only, the store too but for its last second, or all.',
-      preset: 'whatever the store offers',
+      help: 'What an acknowledged message has to survive, at least: in a data directory nothing, the end of the process (everysec), or that of the machine too (always); in a Redis the end of a node, that of the store too but for its last second, or all.',
+      preset: 'everysec in a data directory, else whatever the store offers',
     }),
   nodeId: z
     .string()

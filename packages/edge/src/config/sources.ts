@@ -1,8 +1,7 @@
-// Where settings come from: a YAML file, the environment, flags. Each becomes a list of what was given, with the place
+// Where settings come from: a YAML file (yaml-file.ts), the environment, flags. Each becomes a list of what was given, with the place
 // where it was given, so that whatever is wrong can be said of the line that somebody wrote.
 
 import { readFileSync } from 'node:fs';
-import { LineCounter, parseDocument } from 'yaml';
 import { closest } from './closest.ts';
 import { groups, type Setting, settings } from './schema.ts';
 
@@ -22,26 +21,6 @@ export interface Source {
 
 const byPath = new Map(settings.map((setting) => [setting.path, setting]));
 const byVariable = new Map(settings.map((setting) => [setting.variable, setting]));
-
-/** Reads a YAML file. A file that cannot be read is a problem like any other. */
-export function fromFile(path: string): Source {
-  const lines = new LineCounter();
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch (error) {
-    return { given: [], problems: [`${path}: the file cannot be read: ${(error as Error).message}`] };
-  }
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true });
-  if (document.errors.length > 0) {
-    const problems = document.errors.map((error) => {
-      const { line, col } = lines.linePos(error.pos[0]);
-      return `${path}:${line}:${col}: ${error.message}`;
-    });
-    return { given: [], problems };
-  }
-  return fromNested(document.toJS({ maxAliasCount: 100 }), path);
-}
 
 /** Takes settings apart that are nested as in a YAML file. A value of null or undefined is not given. */
 export function fromNested(nested: unknown, source: string): Source {

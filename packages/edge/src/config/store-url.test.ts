@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { isOnThisMachine, isShared, storeProblem, storeShown } from './store-url.ts';
+import { directoryOf, isOnThisMachine, isShared, storeKind, storeProblem, storeShown } from './store-url.ts';
 
 const good: readonly [url: string, shown: string, isShared: boolean, isHere: boolean][] = [
   ['memory:', 'memory:', false, true],
+  ['file:./skein-data', 'file:./skein-data', false, true],
+  ['file:///var/lib/skein', 'file:///var/lib/skein', false, true],
   ['redis://127.0.0.1', 'redis://127.0.0.1', true, true],
   ['redis://127.0.0.1:6380/2', 'redis://127.0.0.1:6380/2', true, true],
   ['redis://localhost:6379/', 'redis://localhost:6379/', true, true],
@@ -15,7 +17,12 @@ const good: readonly [url: string, shown: string, isShared: boolean, isHere: boo
 const bad: readonly [url: string, why: RegExp, shown: string][] = [
   ['', /no such store/, ''],
   ['here', /no such store/, 'here'],
-  ['file:./data', /not built yet/, 'file:./data'],
+  ['file:', /names no directory/, 'file:'],
+  ['file://', /two slashes is a host/, 'file://***'],
+  ['file:///', /names no directory, but the root/, 'file://***'],
+  ['file://data', /two slashes is a host; .* file:DIRECTORY/, 'file://***'],
+  ['file:./50%', /% is written as %25/, 'file:./50%'],
+  ['file:./a%00b', /no NUL/, 'file:./a%00b'],
   ['redis+sentinel://:secret@a,b/m', /Sentinel is not built yet/, 'redis+sentinel://***'],
   ['redis+cluster://:secret@a,b', /Cluster is not built yet/, 'redis+cluster://***'],
   ['redis:127.0.0.1', /no such store/, 'redis:127.0.0.1'],
@@ -44,6 +51,24 @@ describe('the URL of a store', () => {
     it(`'${url}' is refused, and why, and none of it shown that may be a password`, () => {
       expect(storeProblem(url)).toMatch(why);
       expect(storeShown(url)).toBe(shown);
+    });
+  }
+});
+
+describe('the directory of a store on disk', () => {
+  for (const [url, directory] of [
+    ['file:./skein-data', './skein-data'],
+    ['file:data', 'data'],
+    ['file:../a b/c', '../a b/c'],
+    ['file:/var/lib/skein', '/var/lib/skein'],
+    ['file:///var/lib/skein', '/var/lib/skein'],
+    ['file:my%20data%25', 'my data%'],
+    ['file:what?#', 'what?#'],
+  ] as const) {
+    it(`of ${url} is ${directory}`, () => {
+      expect(storeProblem(url)).toBeUndefined();
+      expect(directoryOf(url)).toBe(directory);
+      expect(storeKind(url)).toBe('embedded');
     });
   }
 });

@@ -1,14 +1,17 @@
-// Which store is meant, as people write it: `memory:`, `redis://user:password@host:6379/0`.
+// Which store is meant, as people write it: `file:./skein-data`, `memory:`, `redis://user:password@host:6379/0`.
 //
-// There may be a password in it, and nobody knows how it was typed. So a URL is shown only as it was understood, taken
-// apart and put together without it; of one that was not, no more than how it begins.
+// In the last there may be a password, and nobody knows how it was typed. So a URL is shown only as it was understood,
+// taken apart and put together without it; of one that was not, no more than how it begins.
+
+/** Where a node keeps everything that is not told otherwise. */
+export const presetStore: string = 'file:./skein-data';
 
 /** What may be written, in a sentence that completes "allowed:". */
-export const allowedStoreUrls =
-  'memory: (nothing survives a restart), redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE], or rediss:// with TLS';
+export const allowedStoreUrls: string =
+  'file:DIRECTORY (one node, on this disk), memory: (nothing survives a restart), ' +
+  'redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE], or rediss:// with TLS';
 
 const laterOnes: readonly (readonly [beginning: string, what: string])[] = [
-  ['file:', 'the store on disk is not built yet'],
   ['redis+sentinel:', 'Redis with Sentinel is not built yet; name its master by redis://'],
   ['redis+cluster:', 'Redis Cluster is not built yet; name a standalone server by redis://'],
 ];
@@ -17,6 +20,7 @@ const laterOnes: readonly (readonly [beginning: string, what: string])[] = [
 export function storeProblem(value: unknown): string | undefined {
   if (typeof value !== 'string') return 'a URL is text';
   if (value === 'memory:') return undefined;
+  if (isOnDisk(value)) return pathProblem(value);
   const later = laterOnes.find(([beginning]) => value.startsWith(beginning));
   if (later !== undefined) return later[1];
   if (!isShared(value)) return 'there is no such store';
@@ -28,6 +32,17 @@ export function storeProblem(value: unknown): string | undefined {
   if (hostname === '') return 'it names no host';
   if (!/^\/?\d*$/.test(pathname)) return 'after the host comes the number of a database, and nothing else';
   return search === '' && hash === '' ? undefined : 'after the host comes the number of a database, and nothing else';
+}
+
+function pathProblem(url: string): string | undefined {
+  if (url.startsWith('file://') && !url.startsWith('file:///')) {
+    return 'what follows two slashes is a host; a directory here is file:DIRECTORY, or from the root file:///DIRECTORY';
+  }
+  const written = url.slice('file:'.length);
+  if (!isDecodable(written)) return 'in the name of a directory % is written as %25';
+  if (decodeURIComponent(written).includes('\0')) return 'a name has no NUL in it';
+  if (/^\/+$/.test(written)) return 'it names no directory, but the root of all';
+  return written === '' ? 'it names no directory' : undefined;
 }
 
 function isDecodable(text: string): boolean {
@@ -44,6 +59,22 @@ export function isShared(url: string): boolean {
   return /^rediss?:\/\//.test(url);
 }
 
+/** Whether it is a data directory of this machine. */
+export function isOnDisk(url: string): boolean {
+  return url.startsWith('file:');
+}
+
+/** What the store is made of, in one word. */
+export function storeKind(url: string): 'memory' | 'embedded' | 'redis' {
+  if (isShared(url)) return 'redis';
+  return isOnDisk(url) ? 'embedded' : 'memory';
+}
+
+/** The data directory of a URL that has one, as it is written: seen from the working directory, unless from the root. */
+export function directoryOf(url: string): string {
+  return decodeURIComponent(url.slice('file:'.length)).replace(/^\/\/\//, '/');
+}
+
 /** Whether only this machine reaches the store; true for one in this process. */
 export function isOnThisMachine(url: string): boolean {
   if (!isShared(url)) return true;
@@ -53,7 +84,8 @@ export function isOnThisMachine(url: string): boolean {
 
 /** A store's URL without user name and password. */
 export function storeShown(url: string): string {
-  if (storeProblem(url) === undefined && isShared(url)) {
+  if (storeProblem(url) === undefined) {
+    if (!isShared(url)) return url;
     const { protocol, host, pathname } = new URL(url);
     return `${protocol}//${host}${pathname}`;
   }
