@@ -3,8 +3,8 @@
 -- A lease has no clock here: whoever watches it counts its renewals by a clock of their own, and says what was seen last.
 -- So a server that stood still makes no node look dead. An ended lease stays so until its node is struck off.
 --
--- member_join: enters a node.
---   KEYS nm nl    ARGV node, what it is as JSON
+-- member_join: enters a node; not while what the cluster begins with is still being imported (import.lua).
+--   KEYS nm nl im    ARGV node, what it is as JSON
 -- member_renew: renews a lease, if there is one that has not ended, and reads the register.
 --   KEYS nm nl ng    ARGV node
 --   Answers {1 if it was renewed, how often messages were given up, seconds, microseconds of the server's clock,
@@ -20,6 +20,9 @@ local function is_dead(lease)
 end
 
 local function member_join(keys, args)
+  if redis.call('HGET', keys[3], 'is') == 'open' then
+    error(redis.error_reply('TRYAGAIN what was to be migrated into this cluster is not complete'))
+  end
   redis.call('HLEN', keys[1])
   if redis.call('HSETNX', keys[2], args[1], 0) == 1 then redis.call('HSET', keys[1], args[1], args[2]) end
 end

@@ -89,14 +89,14 @@ describe('a store is refused, with what is wrong and what to do', () => {
     await client.call('FUNCTION', 'DELETE', newer);
     const ours = libraryName(libraryVersion);
     await client.call('FUNCTION', 'LOAD', `#!lua name=${ours}\n${register(ours)}`);
-    await refused(other.url, /function library skein_v2 that is not ours; remove it/);
+    await refused(other.url, /function library skein_v3 that is not ours; remove it/);
     await client.call('FUNCTION', 'DELETE', ours);
     await client.call(
       'FUNCTION',
       'LOAD',
       `#!lua name=other\nredis.register_function('${ours}_acquire', function() return 1 end)`,
     );
-    await refused(other.url, /has a function called skein_v2_acquire or alike that is not ours/);
+    await refused(other.url, /has a function called skein_v3_acquire or alike that is not ours/);
     client.disconnect();
   });
 });

@@ -40,9 +40,16 @@ export interface CheckedRedis {
  *
  * @param place for messages
  * @param dataset a new name, taken if there is no data yet
+ * @param purpose whether a node is to serve from it, or what another store held is to be imported
  * @throws RedisRefused if it cannot hold the store; ReplyError, Error if it does not answer
  */
-export async function checkRedis(redis: Redis, keys: Keys, place: string, dataset: string): Promise<CheckedRedis> {
+export async function checkRedis(
+  redis: Redis,
+  keys: Keys,
+  place: string,
+  dataset: string,
+  purpose: 'serve' | 'import' = 'serve',
+): Promise<CheckedRedis> {
   // The client library goes on in another database where the one it was given does not exist.
   await redis.select(redis.options.db ?? 0);
   const info = infoOf(await redis.info());
@@ -72,6 +79,7 @@ export async function checkRedis(redis: Redis, keys: Keys, place: string, datase
   }
   await checkLibrary(redis, place);
   const found = await markDatabase(redis, keys, place, dataset);
+  if (purpose === 'serve') await refuseUnfinishedImport(redis, keys, place);
   return { version, durability: await durabilityOf(redis, info), dataset: found };
 }
 
@@ -167,6 +175,17 @@ async function isMarked(redis: Redis, keys: Keys, place: string): Promise<boolea
     );
   }
   return dataset !== undefined;
+}
+
+/** Nobody serves what is there in part: Clients would find their Sessions gone, and make new ones. */
+async function refuseUnfinishedImport(redis: Redis, keys: Keys, place: string): Promise<void> {
+  const [state, from, begunAt] = await redis.hmget(keys.imported, 'is', 'from', 'begunAt');
+  if (state !== 'open') return;
+  throw new RedisRefused(
+    `what the cluster ${clusterOf(keys)} in Redis at ${place} is to hold is still being migrated there ` +
+      `from ${from}, since ${begunAt}; let skein migrate finish, running it again if it was stopped, ` +
+      'or take back what it has copied with skein migrate --discard',
+  );
 }
 
 async function foreignKey(redis: Redis, keys: Keys): Promise<string | undefined> {

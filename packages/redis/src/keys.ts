@@ -1,7 +1,7 @@
 // Every key there is. All begin with the name of the cluster, so that several clusters may share a database.
 //
-// Only functions write (functions/*.lua); `{b}` stands for the tag of the Client Identifier's bucket. Sizes were
-// measured on Redis 7.0, for 64-bit servers, with the key.
+// Only functions write (functions/*.lua), but for an import that clears its table (import-journal.ts); `{b}` stands for
+// the tag of the Client Identifier's bucket. Sizes were measured on Redis 7.0, for 64-bit servers, with the key.
 //
 //   of a Client Identifier, in its bucket's slot
 //     s:{b}:client          hash    its Session, 350 bytes: g generation, own node that holds it or '', ep epoch, qs state
@@ -50,6 +50,8 @@
 //     nm:{nodes}            hash    node → JSON of its nodeId, address, secret and startedAt
 //     nl:{nodes}            hash    node → its lease: how often it was renewed, and ' dead' behind that once it has ended
 //     ng:{nodes}            hash    node → how often messages for its volatile Sessions were given up
+//     im:{nodes}            hash    journal of the import that the cluster began with, if any: is, 'open' or 'done'; the
+//                                   rest is in import-journal.ts
 //   of the database
 //     meta                  hash    format of all this, dataset: a random name, new with each database
 //
@@ -102,6 +104,7 @@ export class Keys {
   readonly members: string;
   readonly leases: string;
   readonly misses: string;
+  readonly imported: string;
   readonly retainedCount: string;
   /** By number of the bucket. */
   readonly buckets: readonly BucketKeys[];
@@ -120,6 +123,7 @@ export class Keys {
     this.members = `${prefix}nm:{nodes}`;
     this.leases = `${prefix}nl:{nodes}`;
     this.misses = `${prefix}ng:{nodes}`;
+    this.imported = `${prefix}im:{nodes}`;
     this.retainedCount = `${prefix}kn`;
     this.buckets = bucketTags.map((tag) => ({
       bucket: `${prefix}b:{${tag}}`,

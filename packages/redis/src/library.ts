@@ -7,7 +7,7 @@
 import { readFileSync } from 'node:fs';
 
 /** What the functions that we call are called; nodes know by it what they can read. */
-export const libraryVersion = 2;
+export const libraryVersion = 3;
 
 /** Begins the name of every library of ours, of any version. */
 export const libraryStem = 'skein_v';
@@ -35,6 +35,7 @@ const files = [
   'retained-page',
   'route',
   'members',
+  'import',
 ] as const;
 
 /** Marks a library as ours, whatever else may be called so. */
@@ -81,7 +82,17 @@ export type FunctionName =
   | 'member_renew'
   | 'member_bury'
   | 'member_forget'
-  | 'member_miss';
+  | 'member_miss'
+  | 'import_begin'
+  | 'import_note'
+  | 'import_session'
+  | 'import_add'
+  | 'import_entries'
+  | 'import_wills'
+  | 'import_retained'
+  | 'import_epochs'
+  | 'import_count'
+  | 'import_total';
 
 /** What a library of a version is called. */
 export function libraryName(version: number): string {

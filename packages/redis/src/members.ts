@@ -43,10 +43,10 @@ export class RedisMembers implements Members {
 
   /** @inheritdoc */
   async join({ node, nodeId, address, secret }: Member): Promise<void> {
-    const { members, leases } = this.#around.keys;
+    const { members, leases, imported } = this.#around.keys;
     const startedAt = new Date(this.#own.wallMs()).toISOString();
     const written = JSON.stringify({ nodeId, address, secret, startedAt });
-    await this.#around.calls.call('member_join', [members, leases], [node, written]);
+    await this.#around.calls.call('member_join', [members, leases, imported], [node, written]);
   }
 
   /** @inheritdoc */

@@ -5,10 +5,11 @@
 // much as a page holds, so that neither many matches nor few cost a call for each partition.
 
 import type { Message } from '@skein/broker';
-import { decodeMessage, encodeMessage } from './blob.ts';
+import { decodeMessage, encodeMessage } from '@skein/stored';
 import { type Argument, bytesOf, listOf, numberOf, type Reply, textOf } from './calls.ts';
 import { type PartitionKeys, partitionOf } from './keys.ts';
 import type { Retained, RetainedPage, RetainedSet } from './ports.ts';
+import { cursorOf, withFed } from './retained-cursor.ts';
 import type { Surroundings } from './surroundings.ts';
 
 /** What a value has before the message: epoch and number. */
@@ -81,9 +82,16 @@ export class RedisRetained implements Retained {
   }
 
   /** @inheritdoc */
-  page(topicFilter: string, from: string): Promise<RetainedPage> {
+  async page(topicFilter: string, from: string): Promise<RetainedPage> {
     const levels = topicFilter.split('/');
-    return levels.includes('+') || levels.includes('#') ? this.#scan(levels, from) : this.#get(topicFilter);
+    const isScan = levels.includes('+') || levels.includes('#');
+    const { fed, place } = cursorOf(from);
+    const page = isScan ? await this.#scan(levels, place) : await this.#get(topicFilter);
+    if (fed === '') return page;
+    return {
+      messages: page.messages.filter(({ topic }) => fieldOf(topic) >= fed),
+      next: page.next === undefined ? undefined : withFed(fed, page.next),
+    };
   }
 
   /** @inheritdoc */
@@ -122,7 +130,7 @@ export class RedisRetained implements Retained {
 }
 
 /** A topic as functions name it: so that it sorts before the topics below it, and these before its next sibling. */
-function fieldOf(topic: string): string {
+export function fieldOf(topic: string): string {
   return topic.replaceAll('/', '\0');
 }
 

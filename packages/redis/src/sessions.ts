@@ -3,7 +3,7 @@
 // Which keys a resumed Session has depends on its generation, which only Redis knows. So acquire guesses the one that
 // this node saw last; if that is wrong nothing has been written, and the answer says which to name.
 
-import { decodeWill, encodeWill } from './blob.ts';
+import { decodeWill, encodeWill } from '@skein/stored';
 import { bucketOf } from './bucket.ts';
 import { type Argument, bytesOf, listOf, numberOf, type Reply, textOf } from './calls.ts';
 import { Endings } from './endings.ts';
@@ -213,7 +213,7 @@ export function pairsOf(reply: Reply | undefined): [Reply, Reply][] {
 }
 
 /** A Subscription's options as functions read them: a digit each, then the identifier. */
-function optionsOf({
+export function optionsOf({
   qos,
   noLocal,
   retainAsPublished,

@@ -11,7 +11,7 @@ import type { LeftSession, Shared, SharedChoice, TakenMessage } from './ports.ts
 import type { Surroundings } from './surroundings.ts';
 
 /** How long whoever takes messages has to give them to others, in milliseconds. */
-const takenMs = 4000;
+export const takenMs = 4000;
 /** Choices in one call. */
 const choicesMax = 500;
 /** Buckets asked in one call. */
