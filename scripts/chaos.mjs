@@ -1,17 +1,26 @@
-// `npm run chaos [-- count]`: a cluster under load, struck by kills, pauses, cuts and restarts of Redis, 300 if nothing
-// else is said, twenty to a run. Each run names its seed; SKEIN_SEED makes the first one that seed again.
+// `npm run chaos [-- count [cluster|alone]]`: 300 disasters if nothing else is said, twenty to a run. A cluster under load
+// is struck by kills, pauses, cuts and restarts of Redis; a node that is alone, on its own disk, by kills. Each run names
+// its seed; SKEIN_SEED makes the first one that seed again.
 
 import './node-version.mjs';
 import { installDebianPackages } from './debian-packages.mjs';
 import { build, install, run, tool } from './workspace.mjs';
 
-const count = Number(process.argv[2] ?? 300);
-if (!Number.isInteger(count) || count < 1) {
-  console.error(`chaos: ${process.argv[2]}: a number of disasters is needed, such as 300`);
+/** @type {Readonly<Record<string, string>>} */
+const tests = { cluster: 'test/cluster/kill.test.ts', alone: 'test/embedded/kill.test.ts' };
+
+const [count = '300', where = 'cluster'] = process.argv.slice(2);
+if (!(Number.isInteger(Number(count)) && Number(count) >= 1)) {
+  console.error(`chaos: ${count}: a number of disasters is needed, such as 300`);
+  process.exit(64);
+}
+const test = tests[where];
+if (test === undefined) {
+  console.error(`chaos: ${where}: allowed: ${Object.keys(tests).join(', ')}`);
   process.exit(64);
 }
 
 await install();
-installDebianPackages();
-process.env.SKEIN_CHAOS = String(count);
-process.exitCode = (await build()) || (await run(tool('vitest', 'run', 'test/cluster/kill.test.ts')));
+if (where === 'cluster') installDebianPackages();
+process.env.SKEIN_CHAOS = count;
+process.exitCode = (await build()) || (await run(tool('vitest', 'run', test)));
