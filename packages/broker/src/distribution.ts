@@ -144,13 +144,14 @@ export class Distribution {
    * @param shared what has become of it for the groups that match
    */
   qos12(
-    { isRefusable, uid, again }: Incoming,
+    incoming: Incoming,
     message: Message,
     match: Match,
     outcomes: Outcomes,
     shared: readonly Placement[],
   ): ReasonCode {
     if (outcomes === undefined) return ReasonCode.quotaExceeded;
+    const { isRefusable, again } = incoming;
     let reached = 0;
     for (let i = 0; i < outcomes.length; i++) {
       if (this.#stored(message, match.stored[i] as StoredTarget, outcomes[i] as EnqueueOutcome)) reached++;
@@ -165,7 +166,9 @@ export class Distribution {
       reached++;
     }
     if (again !== undefined) return this.#passedOn(message, again.except, shared);
-    reached += this.isNew(uid) ? this.volatileHere(message, match) : 1;
+    // A uid is not even asked for where it need not be remembered: it would be made for nothing.
+    const isNew = incoming.isSingular === true || this.isNew(incoming.uid);
+    reached += isNew ? this.volatileHere(message, match) : 1;
     for (const { marks } of match.nodes) if ((marks & mark.volatile) !== 0) reached++;
     return this.#answer(message, reached);
   }

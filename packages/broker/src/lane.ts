@@ -41,8 +41,10 @@ export interface Incoming {
   readonly message: Message | undefined;
   /** To be noted before the message is published: a QoS 2 message of a stored Session. */
   readonly ingress: Ingress | undefined;
-  /** Names the message if it must not arrive twice, however often it is published. */
+  /** Names the message if it must not arrive twice, however often it is published. May be made when it is asked for. */
   readonly uid: string | undefined;
+  /** Set if nobody else will ever bring this message here under its uid, so that this node need not remember it. */
+  readonly isSingular?: boolean;
   /** Whether its publisher can be told that a queue is full. */
   readonly isRefusable: boolean;
   /** Where the message stands among those of its publisher, if it is retained. */
@@ -267,9 +269,10 @@ export class Lane {
     await this.#meet(matches);
     const enqueues: Enqueue[] = [];
     for (let i = 0; i < batch.length; i++) {
-      const { message, isRefusable, uid } = batch[i] as Incoming;
       const stored = matches[i]?.stored;
-      if (message === undefined || message.qos === 0 || stored === undefined || stored.length === 0) continue;
+      if (stored === undefined || stored.length === 0) continue;
+      const { message, isRefusable, uid } = batch[i] as Incoming;
+      if (message === undefined || message.qos === 0) continue;
       enqueues.push({ message, targets: stored, isRefusable, uid });
     }
     const placements = placementsOf(this.#placing, batch, matches);
@@ -394,6 +397,6 @@ export class Lane {
 }
 
 /** A QoS 0 message of a Client's own, which need not wait for a store that is away. A Will has to: it is done once. */
-function isPassing({ message, uid }: Incoming): boolean {
-  return message?.qos === 0 && uid === undefined;
+function isPassing(incoming: Incoming): boolean {
+  return incoming.message?.qos === 0 && incoming.uid === undefined;
 }

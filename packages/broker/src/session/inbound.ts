@@ -18,10 +18,15 @@ const qos0WaitingMax = 1024;
 
 /** A QoS 2 message whose Packet Identifier is in use [MQTT-4.3.3-10]. */
 interface Exchange {
+  /** As the store knows it; a volatile Session's is known to nobody. */
   readonly uid: string;
   /** An unfinished one was begun by an earlier connection, perhaps not to the end: a repeat is published again. */
   state: 'unfinished' | 'being-published' | 'published';
 }
+
+/** Of all messages of volatile Sessions, never changed: there is nothing to tell them apart by. */
+const beingPublished: Exchange = { uid: '', state: 'being-published' };
+const published: Exchange = { uid: '', state: 'published' };
 
 /** What it takes to know when to stop reading. */
 export interface InboundTerms {
@@ -35,7 +40,6 @@ export interface InboundTerms {
 class Receipt implements Incoming {
   readonly message: Message | undefined;
   readonly ingress: Ingress | undefined;
-  readonly uid: string | undefined;
   readonly packetId: number;
   readonly qos: 1 | 2;
   readonly isRefusable: boolean;
@@ -44,6 +48,8 @@ class Receipt implements Incoming {
   answer: ReasonCode | undefined;
   /** What the answer will be. */
   #outcome: ReasonCode = ReasonCode.success;
+  /** Of a QoS 2 message that the store need not know, once somebody has asked for it. */
+  #ownUid: string | undefined;
   readonly #inbound: Inbound;
 
   constructor(
@@ -52,19 +58,30 @@ class Receipt implements Incoming {
     qos: 1 | 2,
     message: Message | undefined,
     ingress: Ingress | undefined,
-    uid: string | undefined,
     isRefusable: boolean,
     order: PublishOrder | undefined = undefined,
   ) {
     this.message = message;
     this.ingress = ingress;
-    this.uid = uid;
     this.packetId = packetId;
     this.qos = qos;
     this.isRefusable = isRefusable;
     this.order = order;
     this.answer = undefined;
+    this.#ownUid = undefined;
     this.#inbound = inbound;
+  }
+
+  /** Hardly any message of a volatile Session is ever called by its name, and names cost. */
+  get uid(): string | undefined {
+    if (this.ingress !== undefined) return this.ingress.uid;
+    if (this.qos === 2 && this.message !== undefined) this.#ownUid ??= this.#inbound.newUid();
+    return this.#ownUid;
+  }
+
+  /** What is not noted in the store comes once: its Client sends it again only to this connection. */
+  get isSingular(): boolean {
+    return this.ingress === undefined;
   }
 
   finish(reasonCode: ReasonCode): void {
@@ -139,6 +156,11 @@ export class Inbound {
     }
   }
 
+  /** Whether the Client can be told that a message was refused: before 5.0 it cannot. */
+  get tellsRefusals(): boolean {
+    return this.#terms.isAnnounced;
+  }
+
   /** Publishes that wait for their acknowledgement. */
   get waiting(): number {
     return this.#receipts.length - this.#first;
@@ -184,7 +206,7 @@ export class Inbound {
       this.#answerAtOnce(packetId, qos, ReasonCode.packetIdentifierInUse);
     } else if (isRepeat) {
       // It was published before: its answer only waits its turn [MQTT-4.3.3-10].
-      this.#carry(new Receipt(this, packetId, qos, undefined, undefined, undefined, false));
+      this.#carry(new Receipt(this, packetId, qos, undefined, undefined, false));
     } else if (message === undefined) {
       this.#answerAtOnce(packetId, qos, refusal);
     } else {
@@ -195,13 +217,21 @@ export class Inbound {
   #receiptOf(packetId: number, qos: 1 | 2, message: Message, known: Exchange | undefined): Receipt {
     const { isAnnounced } = this.#terms;
     const order = this.#orderOf(message);
-    if (qos === 1) return new Receipt(this, packetId, qos, message, undefined, undefined, isAnnounced, order);
+    if (qos === 1) return new Receipt(this, packetId, qos, message, undefined, isAnnounced, order);
+    this.#received ??= new Map();
+    if (!this.#isStored) {
+      this.#received.set(packetId, beingPublished);
+      return new Receipt(this, packetId, qos, message, undefined, isAnnounced, order);
+    }
     // Begun before and perhaps not finished: whoever has it under this uid does not get it again.
     const uid = known?.uid ?? this.#lane.newUid();
-    this.#received ??= new Map();
     this.#received.set(packetId, { uid, state: 'being-published' });
-    const ingress = this.#isStored ? { claim: this.#claim, packetId, uid } : undefined;
-    return new Receipt(this, packetId, qos, message, ingress, uid, isAnnounced, order);
+    return new Receipt(this, packetId, qos, message, { claim: this.#claim, packetId, uid }, isAnnounced, order);
+  }
+
+  /** A name for a message. */
+  newUid(): string {
+    return this.#lane.newUid();
   }
 
   /** rule: Retained. What a node that wakes late still has of this connection must not replace what came after. */
@@ -278,7 +308,7 @@ export class Inbound {
   }
 
   #answerAtOnce(packetId: number, qos: 1 | 2, reasonCode: ReasonCode): void {
-    const receipt = new Receipt(this, packetId, qos, undefined, undefined, undefined, false);
+    const receipt = new Receipt(this, packetId, qos, undefined, undefined, false);
     this.#receipts.push(receipt);
     receipt.finish(reasonCode);
   }
@@ -300,7 +330,8 @@ export class Inbound {
     if (reasonCode >= 0x80) {
       this.#exchangeEnded();
       this.#received?.delete(packetId);
-    } else if (exchange !== undefined) exchange.state = 'published';
+    } else if (exchange === beingPublished) this.#received?.set(packetId, published);
+    else if (exchange !== undefined && this.#isStored) exchange.state = 'published';
     this.#outlet.send({ type: 'pubrec', packetId, reasonCode, properties: undefined });
   }
 
