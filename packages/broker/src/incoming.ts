@@ -1,6 +1,6 @@
 // From a PUBLISH packet to a Message: what is checked, what is taken along, what is left behind [MQTT 3.3].
 
-import { type Publish, type PublishProperties, ReasonCode } from '@skein/protocol';
+import { MqttError, type Publish, type PublishProperties, ReasonCode } from '@skein/protocol';
 import type { Broker } from './broker.ts';
 import { keepMessage, type Message } from './message.ts';
 import type { Session } from './session/session.ts';
@@ -31,14 +31,20 @@ export function receivePublish(broker: Broker, session: Session, username: strin
 /** Why a PUBLISH is answered with a failure, though its Client stays. */
 function refuse(
   { limits, ports }: Broker,
-  { clientId }: Session,
+  { clientId, inbound }: Session,
   username: string | undefined,
-  { properties }: Publish,
+  { properties, qos, dup }: Publish,
   topic: string,
 ): ReasonCode | undefined {
   if (exceeds(topic, limits)) return ReasonCode.topicNameInvalid; // well formed, but not accepted here [§4.13]
   if (isReserved(topic) || !ports.authorizer.mayPublish(clientId, username, topic)) return ReasonCode.notAuthorized;
   if ((properties?.userProperties?.length ?? 0) > limits.userPropertiesMax) return ReasonCode.quotaExceeded;
+  // What was sent before at QoS 2 may be half done: it goes on.
+  if (qos > 0 && ports.room?.isShort === true && !(qos === 2 && dup)) {
+    if (inbound.tellsRefusals) return ReasonCode.quotaExceeded;
+    // To acknowledge it would be a lie, and to wait would hold up everybody behind it.
+    throw new MqttError(ReasonCode.quotaExceeded, 'the store has no room for more messages');
+  }
   return undefined;
 }
 

@@ -43,7 +43,7 @@ export interface EmbeddedStore extends Store {
 const defaultJournalMaxBytes = 64 * 1024 * 1024;
 const defaultMinFreeBytes = 64 * 1024 * 1024;
 /** How long the last snapshot may take: a stop has to end. */
-const lastSnapshotMs = 4000;
+const lastSnapshotMs = 7000;
 
 /**
  * Opens a data directory, and makes it if there is none.
@@ -54,9 +54,14 @@ export async function openEmbeddedStore(options: EmbeddedOptions): Promise<Embed
   const { directory, durability, limits, clock, random, onEvent } = options;
   const startedMs = performance.now();
   const replay = new StateReplay(directory, limits);
+  let snapshotting: Snapshotting | undefined;
   const { journal, ...found } = await openJournal(
     {
       ...options,
+      onEvent: (event) => {
+        if (event.is === 'short') snapshotting?.lookForRoom();
+        onEvent(event);
+      },
       deadlineMs: limits.storeDeadlineMs,
       minFreeBytes: options.minFreeBytes ?? defaultMinFreeBytes,
       callsVersion,
@@ -83,7 +88,7 @@ export async function openEmbeddedStore(options: EmbeddedOptions): Promise<Embed
     await journal.close().catch(() => {});
     throw error;
   }
-  const snapshotting = new Snapshotting({
+  const taking = new Snapshotting({
     state,
     journal,
     clock,
@@ -91,7 +96,9 @@ export async function openEmbeddedStore(options: EmbeddedOptions): Promise<Embed
     begun: limit,
     onEvent,
   });
-  snapshotting.look();
+  snapshotting = taking;
+  taking.look();
+  if (journal.isShort) taking.lookForRoom();
   const opened: EmbeddedOpened = {
     ...holdingsOf(state),
     replayedBytes: found.replayedBytes,
@@ -100,7 +107,7 @@ export async function openEmbeddedStore(options: EmbeddedOptions): Promise<Embed
   };
   let closing: Promise<void> | undefined;
   return {
-    ...portsOf({ state, journal, clock, random, limits, recorded: () => snapshotting.look() }),
+    ...portsOf({ state, journal, clock, random, limits, recorded: () => taking.look() }),
     durability,
     aheadMs: Math.max(0, nowMs - openedMs),
     opened,
@@ -108,8 +115,8 @@ export async function openEmbeddedStore(options: EmbeddedOptions): Promise<Embed
       return {
         journalBytes: journal.logBytes,
         snapshotBytes: journal.snapshotBytes,
-        snapshots: snapshotting.count,
-        snapshotSeconds: snapshotting.lastSeconds,
+        snapshots: taking.count,
+        snapshotSeconds: taking.lastSeconds,
         freeBytes: journal.freeBytes,
         isShort: journal.isShort,
         isStuck: journal.isStuck,
@@ -118,7 +125,7 @@ export async function openEmbeddedStore(options: EmbeddedOptions): Promise<Embed
       };
     },
     close: () => {
-      closing ??= snapshotting.stop(lastSnapshotMs).then(() => journal.close());
+      closing ??= taking.stop(lastSnapshotMs).then(() => journal.close());
       return closing;
     },
   };

@@ -2,6 +2,9 @@
 //
 // One is taken when the journal since the last has become longer than it was allowed, and than that snapshot: so what is
 // written in all is at most some times what was stored. The log that goes on from it begins with the limits in force.
+//
+// While the disk is nearly full, one is also taken if that makes room: what was acknowledged meanwhile is in the journal
+// twice, as it came and as it went.
 
 import { type Clock, memory } from '@skein/broker';
 import { Writer } from '@skein/stored';
@@ -15,7 +18,7 @@ import type { SnapshotFile } from './snapshot-file.ts';
 export interface SnapshottingParts {
   readonly state: memory.MemoryState;
   readonly journal: Journal;
-  readonly clock: Pick<Clock, 'monotonicMs'>;
+  readonly clock: Pick<Clock, 'monotonicMs' | 'after'>;
   /** How long the journal may become, in bytes. */
   readonly journalMaxBytes: number;
   /** Called at the very moment of a snapshot, to put what every log begins with at the head of the new one. */
@@ -27,6 +30,10 @@ export interface SnapshottingParts {
 const frameBytes = 64 * 1024;
 /** After one that failed, none is tried for so long. */
 const retryMs = 30_000;
+/** So often it is looked whether one would make room, while there is little. */
+const roomEveryMs = 5000;
+/** What a Session takes beside its messages, or a retained message beside its payload: a guess. */
+const pieceBytes = 300;
 /** How long a start may have to replay many short logs, one for each start before. */
 const logsMax = 16;
 
@@ -42,6 +49,8 @@ export class Snapshotting {
   /** How long the last one took; 0 before the first. */
   lastSeconds = 0;
 
+  #cancel: () => void = () => {};
+
   constructor(parts: SnapshottingParts) {
     this.#parts = parts;
   }
@@ -51,16 +60,41 @@ export class Snapshotting {
     const { journal, journalMaxBytes } = this.#parts;
     if (this.#underWay !== undefined || this.#isStopping) return;
     if (journal.logBytes < Math.max(journalMaxBytes, journal.snapshotBytes) && journal.logs < logsMax) return;
-    if (this.#parts.clock.monotonicMs() < this.#notBeforeMs || journal.isStuck) return;
+    this.#begin();
+  }
+
+  #begin(): void {
+    const { journal, clock } = this.#parts;
+    if (this.#underWay !== undefined || clock.monotonicMs() < this.#notBeforeMs || journal.isStuck) return;
     this.#underWay = this.#take(turn).finally(() => {
       this.#underWay = undefined;
     });
+  }
+
+  /** There is little room: from now on, until there is more, it is looked whether a snapshot would make some. */
+  lookForRoom(): void {
+    const { journal, clock } = this.#parts;
+    this.#cancel();
+    this.#cancel = clock.after(roomEveryMs, () => {
+      if (!journal.isShort) return;
+      this.lookForRoom();
+      if (this.#makesRoom()) this.#begin();
+    });
+  }
+
+  /** Whether a snapshot would take at most half of what it supersedes, and there is room for it. */
+  #makesRoom(): boolean {
+    const { journal, state } = this.#parts;
+    let bytes = pieceBytes * (state.sessions.size + state.retained.count);
+    for (const { queueBytes } of state.sessions.values()) bytes += queueBytes;
+    return bytes < (journal.logBytes + journal.snapshotBytes) / 2 && bytes < (journal.freeBytes ?? 0);
   }
 
   /** Ends the one that is under way, and takes a last one, if that can be done by then. None is taken after it. */
   async stop(withinMs: number): Promise<void> {
     const { journal, clock } = this.#parts;
     this.#isStopping = true;
+    this.#cancel();
     await this.#underWay;
     if (journal.isStuck) return;
     const endsMs = clock.monotonicMs() + withinMs;
