@@ -78,7 +78,7 @@ export class Client {
     }
   }
 
-  /** The Client broke the protocol: it is told why, if its version can be told, and closed [MQTT-4.13.1-1]. */
+  /** The Client broke the protocol, or cannot be served: it is told why, if its version can be told, and closed [MQTT-4.13.1-1]. */
   fail(error: MqttError): void {
     const phase = this.#phase;
     if (phase.is === 'closed') return;
@@ -86,7 +86,8 @@ export class Client {
       this.#refuse({ reasonCode: error.reasonCode, why: error.message });
       return;
     }
-    this.#disconnect(error.reasonCode, 'protocol_error', error.message);
+    const reason = error.reasonCode === ReasonCode.quotaExceeded ? 'store_full' : 'protocol_error';
+    this.#disconnect(error.reasonCode, reason, error.message);
   }
 
   /** The Network Connection is gone, or given up because the Client is silent or does not read. */

@@ -15,3 +15,4 @@ export { defaultPolicy, sharedStrategies } from './policy.ts';
 export type * from './ports.ts';
 export type * from './peer-ports.ts';
 export { mark, StoreUnavailable } from './ports.ts';
+export { uidOf as uidOfWill } from './will.ts';

@@ -16,6 +16,7 @@ export const closeReasons = [
   'slow_consumer',
   'packet_too_large',
   'store_unavailable',
+  'store_full',
   'messages_missed',
   'authentication_failed',
   'fenced',

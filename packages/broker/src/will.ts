@@ -64,7 +64,7 @@ function done({ wills, persistence, underWay }: WillSurroundings, claimed: DueWi
 }
 
 /** Names the message of a Will: one connection has one. */
-function uidOf({ generation, epoch }: DueWill): string {
+export function uidOf({ generation, epoch }: Pick<DueWill, 'generation' | 'epoch'>): string {
   return `will-${generation}-${epoch}`;
 }
 

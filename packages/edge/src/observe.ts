@@ -55,6 +55,7 @@ export function logFacts(log: Logger, node: string): Observer {
 function write(log: Logger, self: string, fact: Fact): void {
   switch (fact.is) {
     case 'client_connected': {
+      if (!log.isLevelEnabled('info')) return; // there are many of these
       const { clientId, username, protocolVersion, cleanStart, sessionPresent, keepAliveSeconds, origin } = fact;
       const of = { clientId: cut(clientId), username: cut(username), ...origin };
       log.info({ event: fact.is, ...of, protocolVersion, cleanStart, sessionPresent, keepAliveSeconds });
@@ -66,6 +67,7 @@ function write(log: Logger, self: string, fact: Fact): void {
       return;
     }
     case 'client_disconnected': {
+      if (!log.isLevelEnabled('info')) return;
       const { clientId, reason, why, origin } = fact;
       log.info({ event: fact.is, clientId: cut(clientId), reason, why: cut(why), ...origin });
       return;

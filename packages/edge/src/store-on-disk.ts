@@ -1,6 +1,7 @@
 // Opening the data directory of a node that is alone, and what is said of it while it is open.
 
 import { resolve } from 'node:path';
+import { StoreUnavailable } from '@skein/broker';
 import type { EmbeddedStore, JournalEvent } from '@skein/embedded';
 import type { Logger } from 'pino';
 import { presetOnDisk } from './config/durability.ts';
@@ -8,6 +9,9 @@ import { directoryOf } from './config/store-url.ts';
 import { ExitCode } from './exit-code.ts';
 import { StartRefused } from './start-refused.ts';
 import type { OpenedStore, StoreSurroundings } from './store.ts';
+
+/** A clock that is further behind than this, in milliseconds, is worth a word. */
+const toldAheadMs = 1000;
 
 /**
  * Opens a data directory, which is made if it is not there. The clock is set ahead if it is behind what was stored last.
@@ -30,11 +34,23 @@ export async function openOnDisk({ config, clock, random, log }: StoreSurroundin
   }
   const aheadMs = Math.max(0, store.aheadMs);
   if (aheadMs > 0) clock.setAhead(aheadMs);
+  if (aheadMs > toldAheadMs) {
+    const words = "the machine's clock is behind what was stored last: the node's time goes on from there";
+    log.warn({ event: 'clock_behind', directory, aheadMs }, words);
+  }
   return {
     ports: store,
     durability,
     disk: { directory, opened: store.opened, aheadMs, gauges: () => store.gauges },
-    close: () => store.close(),
+    close: async () => {
+      try {
+        await store.close();
+      } catch (error) {
+        if (!(error instanceof StoreUnavailable)) throw error;
+        const words = 'the data directory did not take everything: what was not acknowledged may be missing in it';
+        log.error({ event: 'data_not_closed', directory, err: error }, words);
+      }
+    },
   };
 }
 
@@ -56,7 +72,8 @@ export function writeDiskEvent(
       return;
     }
     case 'stuck': {
-      const words = 'the data directory cannot be written to: nothing at QoS 1 and 2 is acknowledged until it can';
+      const words =
+        'the data directory cannot be written to: nothing at QoS 1 and 2 is acknowledged until it can; make room, or see to the disk';
       log.error({ event: 'data_stuck', directory, err: event.error }, words);
       return;
     }
@@ -64,7 +81,8 @@ export function writeDiskEvent(
       log.info({ event: 'data_unstuck' }, 'the data directory can be written to again');
       return;
     case 'short': {
-      const words = 'the disk is nearly full: new messages at QoS 1 and 2 that have to be stored are refused';
+      const words =
+        'the disk is nearly full: new messages at QoS 1 and 2 are refused until more is free than limits.diskFreeMinBytes';
       log.error({ event: 'data_short', directory, freeBytes: event.freeBytes }, words);
       return;
     }

@@ -3,10 +3,9 @@ import type { QoS } from '@skein/protocol';
 import { Reader, Texts, Writer } from '@skein/stored';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { decodeItem, encodeItem } from './item.ts';
+import { decodeItem, encodeItem, type SnapshotItem } from './item.ts';
 import { ReadMessages, WrittenMessages } from './same-messages.ts';
 
-type StateItem = memory.StateItem;
 type EntriesItem = memory.EntriesItem;
 
 const seed = Number(process.env.SKEIN_SEED ?? Math.trunc(Math.random() * 0x7fffffff));
@@ -60,7 +59,7 @@ const refusal = fc.oneof(
 );
 
 /** Items of every kind. A kind that has none here does not compile. */
-const items: { readonly [Is in StateItem['is']]: fc.Arbitrary<Omit<Extract<StateItem, { is: Is }>, 'is'>> } = {
+const items: { readonly [Is in SnapshotItem['is']]: fc.Arbitrary<Omit<Extract<SnapshotItem, { is: Is }>, 'is'>> } = {
   session: fc.record({
     clientId: text,
     generation: text,
@@ -110,12 +109,13 @@ const items: { readonly [Is in StateItem['is']]: fc.Arbitrary<Omit<Extract<State
   retained_uid: fc.record({ uid: text, sinceMs: timeMs }),
   choice: fc.record({ name: text, member: text, sinceMs: timeMs }),
   epoch: fc.record({ epoch: number }),
+  time: fc.record({ nowMs: timeMs }),
 };
-const kinds = Object.keys(items) as StateItem['is'][];
-const itemOf = (is: StateItem['is']): fc.Arbitrary<StateItem> =>
-  (items[is] as fc.Arbitrary<object>).map((item) => ({ is, ...item }) as StateItem);
+const kinds = Object.keys(items) as SnapshotItem['is'][];
+const itemOf = (is: SnapshotItem['is']): fc.Arbitrary<SnapshotItem> =>
+  (items[is] as fc.Arbitrary<object>).map((item) => ({ is, ...item }) as SnapshotItem);
 
-function bytesOf(...all: readonly StateItem[]): Buffer {
+function bytesOf(...all: readonly SnapshotItem[]): Buffer {
   const out = new Writer(64);
   for (const item of all) encodeItem(out, item);
   return out.take();
@@ -260,8 +260,9 @@ describe('pieces, for all versions to come', () => {
     frames: undefined,
   };
   const messageHex = '01 01 05 000000000005 0003612f62 000170 ff';
-  const pieces: readonly (readonly [StateItem, string])[] = [
+  const pieces: readonly (readonly [SnapshotItem, string])[] = [
     [{ is: 'epoch', epoch: Number.MAX_SAFE_INTEGER }, '09 ffffffffffffff0f'],
+    [{ is: 'time', nowMs: 0x0102_0304_0506 }, '0a 010203040506'],
     [{ is: 'retained', message, order: { epoch: 1, n: 2 } }, `05 01 01 02 ${messageHex}`],
     [
       {

@@ -25,7 +25,14 @@ import {
 } from './parts.ts';
 import type { ReadMessages, WrittenMessages } from './same-messages.ts';
 
-type StateItem = memory.StateItem;
+/** When a snapshot was taken, in milliseconds of the store's clock: time goes on from there. */
+export interface TimeItem {
+  readonly is: 'time';
+  readonly nowMs: number;
+}
+
+/** What a snapshot holds: pieces of the state, and the time. */
+export type SnapshotItem = memory.StateItem | TimeItem;
 
 const kinds = {
   session: 1,
@@ -37,7 +44,8 @@ const kinds = {
   retained_uid: 7,
   choice: 8,
   epoch: 9,
-} as const satisfies Record<StateItem['is'], number>;
+  time: 10,
+} as const satisfies Record<SnapshotItem['is'], number>;
 
 /**
  * Writes a piece of the state.
@@ -45,7 +53,7 @@ const kinds = {
  * @param messages given if a message that several queues hold is to be written once: the same for all items of a file
  * @throws RangeError if a number is none that can be written
  */
-export function encodeItem(out: Writer, item: StateItem, messages?: WrittenMessages): void {
+export function encodeItem(out: Writer, item: SnapshotItem, messages?: WrittenMessages): void {
   out.byte(kinds[item.is]);
   switch (item.is) {
     case 'session':
@@ -80,6 +88,8 @@ export function encodeItem(out: Writer, item: StateItem, messages?: WrittenMessa
       out.longText(item.name);
       out.longText(item.member);
       return out.varint(item.sinceMs);
+    case 'time':
+      return out.uint48(item.nowMs);
     case 'epoch':
       return out.varint(item.epoch);
     default:
@@ -94,7 +104,7 @@ export function encodeItem(out: Writer, item: StateItem, messages?: WrittenMessa
  * @param messages given if it was when the file was written: the same for all items of the file, in their order
  * @throws RangeError if there is none, or of a kind that is not known
  */
-export function decodeItem(reader: Reader, messages?: ReadMessages): StateItem {
+export function decodeItem(reader: Reader, messages?: ReadMessages): SnapshotItem {
   const kind = reader.byte();
   switch (kind) {
     case kinds.session:
@@ -129,6 +139,8 @@ export function decodeItem(reader: Reader, messages?: ReadMessages): StateItem {
       return { is: 'retained_uid', uid: reader.longText(), sinceMs: reader.varint() };
     case kinds.choice:
       return { is: 'choice', name: reader.longText(), member: reader.longText(), sinceMs: reader.varint() };
+    case kinds.time:
+      return { is: 'time', nowMs: reader.uint48() };
     case kinds.epoch:
       return { is: 'epoch', epoch: reader.varint() };
     default:

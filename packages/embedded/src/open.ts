@@ -43,7 +43,7 @@ export interface EmbeddedStore extends Store {
 const defaultJournalMaxBytes = 64 * 1024 * 1024;
 const defaultMinFreeBytes = 64 * 1024 * 1024;
 /** How long the last snapshot may take: a stop has to end. */
-const lastSnapshotMs = 7000;
+const lastSnapshotMs = 5000;
 
 /**
  * Opens a data directory, and makes it if there is none.
@@ -79,7 +79,7 @@ export async function openEmbeddedStore(options: EmbeddedOptions): Promise<Embed
   const limit = (): void => record({ is: 'limits', limits: queueLimitsOf(limits) });
   try {
     // rule: Unknown Packet Identifiers. What was sent may be unknown here: what comes next must not bear the same ones.
-    if (found.mayHaveLost) record({ is: 'skip_ahead', by: memory.sessions.seqJump });
+    if (found.mayHaveLost) record({ is: 'skip_ahead', by: jumpOf(found.nextNumber) });
     limit();
     record({ is: 'restart' });
     memory.putRoutes(state);
@@ -107,7 +107,16 @@ export async function openEmbeddedStore(options: EmbeddedOptions): Promise<Embed
   };
   let closing: Promise<void> | undefined;
   return {
-    ...portsOf({ state, journal, clock, random, limits, recorded: () => taking.look() }),
+    ...portsOf({
+      state,
+      journal,
+      clock,
+      random,
+      limits,
+      recorded: () => taking.look(),
+      failed: (error) => onEvent({ is: 'failed', error }),
+      isClosing: () => taking.isStopping,
+    }),
     durability,
     aheadMs: Math.max(0, nowMs - openedMs),
     opened,
@@ -125,8 +134,13 @@ export async function openEmbeddedStore(options: EmbeddedOptions): Promise<Embed
       };
     },
     close: () => {
-      closing ??= taking.stop(lastSnapshotMs).then(() => journal.close());
+      closing ??= taking.stop(lastSnapshotMs).finally(() => journal.close());
       return closing;
     },
   };
+}
+
+/** How far seqs jump in this start; in the next one otherwise, even if nothing of this one is left then. */
+function jumpOf(logNumber: number): number {
+  return (memory.sessions.seqJump * logNumber) % 65_535 || memory.sessions.seqJump;
 }

@@ -23,7 +23,7 @@ export class StateReplay implements Replay {
   /** What is read outlives the bytes of the files. */
   readonly #texts: Texts = new Texts();
   #state: memory.MemoryState | undefined;
-  /** When the last call was made. */
+  /** When the last call was made, or the snapshot taken. */
   lastMs = 0;
 
   /** @param limits in force if none were recorded */
@@ -34,7 +34,11 @@ export class StateReplay implements Replay {
 
   /** @inheritdoc */
   snapshotFrame(payload: Buffer): number {
-    return this.#read(payload, (reader) => this.#restoration.add(decodeItem(reader, this.#messages)));
+    return this.#read(payload, (reader) => {
+      const item = decodeItem(reader, this.#messages);
+      if (item.is === 'time') this.lastMs = item.nowMs;
+      else this.#restoration.add(item);
+    });
   }
 
   /** @inheritdoc */
@@ -42,7 +46,7 @@ export class StateReplay implements Replay {
     return this.#read(payload, (reader) => {
       const { call, nowMs } = decodeCall(reader);
       this.#state ??= this.#restoration.finish(nowMs);
-      this.lastMs = Math.max(this.lastMs, nowMs);
+      this.lastMs = nowMs; // not the latest there was: a clock that was wrong may have been set right
       apply(this.#state, call, nowMs);
     });
   }

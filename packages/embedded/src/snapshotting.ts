@@ -8,7 +8,7 @@
 
 import { type Clock, memory } from '@skein/broker';
 import { Writer } from '@skein/stored';
-import { encodeItem } from './item.ts';
+import { encodeItem, type SnapshotItem } from './item.ts';
 import type { Journal } from './journal.ts';
 import type { JournalEvent } from './journal-event.ts';
 import { WrittenMessages } from './same-messages.ts';
@@ -18,7 +18,7 @@ import type { SnapshotFile } from './snapshot-file.ts';
 export interface SnapshottingParts {
   readonly state: memory.MemoryState;
   readonly journal: Journal;
-  readonly clock: Pick<Clock, 'monotonicMs' | 'after'>;
+  readonly clock: Pick<Clock, 'nowMs' | 'monotonicMs' | 'after'>;
   /** How long the journal may become, in bytes. */
   readonly journalMaxBytes: number;
   /** Called at the very moment of a snapshot, to put what every log begins with at the head of the new one. */
@@ -44,6 +44,8 @@ export class Snapshotting {
   #notBeforeMs = 0;
   #isStopping = false;
   #isLast = false;
+  /** Of the one that is under way. */
+  #file: SnapshotFile | undefined;
   /** Taken since the start. */
   count = 0;
   /** How long the last one took; 0 before the first. */
@@ -65,7 +67,12 @@ export class Snapshotting {
 
   #begin(): void {
     const { journal, clock } = this.#parts;
-    if (this.#underWay !== undefined || clock.monotonicMs() < this.#notBeforeMs || journal.isStuck) return;
+    if (this.#underWay !== undefined || this.#isStopping || journal.isStuck) return;
+    if (clock.monotonicMs() < this.#notBeforeMs) return;
+    if (this.#stateBytes() > (journal.freeBytes ?? Number.POSITIVE_INFINITY)) {
+      this.#notBeforeMs = clock.monotonicMs() + retryMs; // it would only fill the disk
+      return;
+    }
     this.#underWay = this.#take(turn).finally(() => {
       this.#underWay = undefined;
     });
@@ -82,40 +89,64 @@ export class Snapshotting {
     });
   }
 
-  /** Whether a snapshot would take at most half of what it supersedes, and there is room for it. */
+  /** Whether a snapshot would take at most half of what it supersedes. */
   #makesRoom(): boolean {
-    const { journal, state } = this.#parts;
-    let bytes = pieceBytes * (state.sessions.size + state.retained.count);
-    for (const { queueBytes } of state.sessions.values()) bytes += queueBytes;
-    return bytes < (journal.logBytes + journal.snapshotBytes) / 2 && bytes < (journal.freeBytes ?? 0);
+    const { journal } = this.#parts;
+    return this.#stateBytes() < (journal.logBytes + journal.snapshotBytes) / 2;
   }
 
-  /** Ends the one that is under way, and takes a last one, if that can be done by then. None is taken after it. */
+  /** About what a snapshot would take. */
+  #stateBytes(): number {
+    const { state } = this.#parts;
+    let bytes = pieceBytes * (state.sessions.size + state.retained.count);
+    for (const { queueBytes } of state.sessions.values()) bytes += queueBytes;
+    return bytes;
+  }
+
+  /** Whether it has been told to stop: from then on nothing may be changed any more. */
+  get isStopping(): boolean {
+    return this.#isStopping;
+  }
+
+  /**
+   * Takes a last one, if that can be done in time, after the one that is under way. Nothing follows it: the new log stays
+   * empty, and any later version can begin with the snapshot.
+   */
   async stop(withinMs: number): Promise<void> {
     const { journal, clock } = this.#parts;
     this.#isStopping = true;
     this.#cancel();
-    await this.#underWay;
-    if (journal.isStuck) return;
     const endsMs = clock.monotonicMs() + withinMs;
-    // Nothing follows it: the new log stays empty, and any later version can begin with the snapshot.
-    this.#isLast = true;
-    await this.#take(() => {
-      if (clock.monotonicMs() > endsMs) throw new Error(`a snapshot could not be taken within ${withinMs} ms`);
-      return undefined;
+    let cancel: () => void = () => {};
+    const late = new Promise<void>((resolve) => {
+      cancel = clock.after(withinMs, resolve);
     });
+    const last = async (): Promise<void> => {
+      await this.#underWay;
+      if (journal.isStuck || clock.monotonicMs() >= endsMs) return;
+      this.#isLast = true;
+      await this.#take(() => {
+        if (clock.monotonicMs() > endsMs) throw new Error(`a last snapshot could not be taken within ${withinMs} ms`);
+        return undefined;
+      });
+    };
+    // A disk may take for ever; what is not complete counts for nothing.
+    await Promise.race([last(), late]);
+    cancel();
+    void this.#file?.discard().catch(() => {});
   }
 
   /** @param pause between two steps; may throw, to give it up */
   async #take(pause: () => Promise<void> | undefined): Promise<void> {
     const { journal, state, clock, begun, onEvent } = this.#parts;
     const startedMs = clock.monotonicMs();
-    let file: SnapshotFile | undefined;
     let snapshot: memory.Snapshot | undefined;
     try {
-      file = journal.beginSnapshot();
+      const file = journal.beginSnapshot();
+      this.#file = file;
       if (!this.#isLast) begun();
       const writing = new Writing();
+      writing.add({ is: 'time', nowMs: clock.nowMs() });
       snapshot = new memory.Snapshot(state, (item) => writing.add(item));
       for (let isMore = true; isMore; ) {
         isMore = snapshot.step();
@@ -124,11 +155,14 @@ export class Snapshotting {
         if (isMore) await pause();
       }
       await file.complete();
+      this.#file = undefined;
       this.count += 1;
       this.lastSeconds = (clock.monotonicMs() - startedMs) / 1000;
     } catch (error) {
       this.#notBeforeMs = clock.monotonicMs() + retryMs;
       onEvent({ is: 'hindered', doing: 'taking a snapshot', error });
+      const file = this.#file;
+      this.#file = undefined;
       await file?.discard().catch(() => {}); // the next start clears it away
     } finally {
       snapshot?.end();
@@ -143,7 +177,7 @@ class Writing {
   #failure: unknown;
 
   /** Whoever is about to change the state must not be disturbed: what goes wrong is told when a frame is asked for. */
-  add(item: memory.StateItem): void {
+  add(item: SnapshotItem): void {
     if (this.#failure !== undefined) return;
     try {
       encodeItem(this.#out, item, this.#messages);

@@ -6,7 +6,17 @@
 //
 // What changes nothing is not recorded. Where a call chooses among what is due, its choice is recorded, not the call.
 
-import { type Clock, type Limits, memory, type Random, type Store, StoreUnavailable } from '@skein/broker';
+import {
+  type Clock,
+  type Enqueue,
+  type EnqueueOutcome,
+  type Limits,
+  type Message,
+  memory,
+  type Random,
+  type Store,
+  StoreUnavailable,
+} from '@skein/broker';
 import { type Call, encodeCall } from './call.ts';
 import { changing, leavesNoTrace } from './changing.ts';
 import type { Journal } from './journal.ts';
@@ -18,25 +28,40 @@ export interface StoreParts {
   readonly clock: Pick<Clock, 'nowMs'>;
   readonly random: Random;
   readonly limits: Limits;
-  /** Called when something was recorded. */
+  /** Called after a call that may have been recorded. */
   readonly recorded: () => void;
+  /** Called when the state has changed and that cannot be recorded. */
+  readonly failed: (error: unknown) => void;
+  /** Whether the store is about to close, and nothing may change any more. */
+  readonly isClosing: () => boolean;
 }
 
 const generationBytes = 6;
+/** A record of messages is about as large at most, but for one that is larger. */
+const portionBytes = 1024 * 1024;
 /** Most Sessions that one reap lets go of. */
 const reapMax = 200;
 
 /** The ports over a state that was read back, or is new. */
-export function portsOf({ state, journal, clock, random, limits, recorded }: StoreParts): Store {
+export function portsOf({ state, journal, clock, random, limits, recorded, failed, isClosing }: StoreParts): Store {
   const { sessions, queues, feeds, inbound, shared } = memory;
 
+  const append = (call: Call, nowMs: number): void => journal.append((out) => encodeCall(out, call, nowMs));
+
+  /** Records what has happened. If that cannot be done, what is in memory is no more what the next start will find. */
   const record = (call: Call, nowMs: number): void => {
-    journal.append((out) => encodeCall(out, call, nowMs));
-    recorded();
+    try {
+      append(call, nowMs);
+    } catch (error) {
+      if (!(error instanceof StoreUnavailable)) failed(error);
+      throw error;
+    }
   };
 
   /** rule: Stored before told. */
   const told = async <Answer>(answer: Answer): Promise<Answer> => {
+    // Here, where a call is over: a snapshot that began in the middle of one would have half of it twice.
+    recorded();
     const storing = journal.stored();
     if (storing !== undefined) await storing;
     return answer;
@@ -44,9 +69,16 @@ export function portsOf({ state, journal, clock, random, limits, recorded }: Sto
 
   /** The time of a call that may change something; what could not be written down must not happen. */
   const begin = (): number => {
+    if (isClosing()) throw new StoreUnavailable('the store is closing');
     if (journal.isStuck) throw new StoreUnavailable('the data directory cannot be written to');
     return clock.nowMs();
   };
+
+  /** Batches that were enqueued, and not answered in time: whoever asks again with the same one gets its answer. */
+  const inDoubt = new WeakMap<readonly Enqueue[], readonly (readonly EnqueueOutcome[] | undefined)[]>();
+
+  /** Acquires that were undone, and nobody could be told in time. */
+  const abandonedInDoubt = new Set<string>();
 
   return {
     room: {
@@ -62,18 +94,28 @@ export function portsOf({ state, journal, clock, random, limits, recorded }: Sto
         if (repeated !== undefined) return told(repeated);
         const { epoch } = state; // calls that leave no trace have moved it too
         const isTraceless = leavesNoTrace(state, request);
+        // Recorded first: what cannot be written down (a user name may have any length) must not happen.
+        if (!isTraceless) append({ is: 'acquire', request, generation, lastEpoch: epoch }, nowMs);
         const answer = sessions.acquire(state, request, generation, nowMs);
         if (isTraceless) return answer;
-        record({ is: 'acquire', request, generation, lastEpoch: epoch }, nowMs);
         return told(answer);
       },
       abandon: async (clientId, nonce) => {
         const nowMs = begin();
+        if (abandonedInDoubt.has(nonce)) {
+          await told(true);
+          return abandonedInDoubt.delete(nonce);
+        }
         const effect = sessions.abandonable(state, clientId, nonce);
         if (effect === undefined) return told(false);
         sessions.abandoned(state, effect, nowMs);
         record({ is: 'abandoned', effect }, nowMs);
-        return told(true);
+        try {
+          return await told(true);
+        } catch (error) {
+          abandonedInDoubt.add(nonce);
+          throw error;
+        }
       },
       release: async (request) => {
         const nowMs = begin();
@@ -115,11 +157,18 @@ export function portsOf({ state, journal, clock, random, limits, recorded }: Sto
     },
     queues: {
       enqueue: async (batch) => {
+        const before = inDoubt.get(batch);
+        if (before !== undefined) return told(before);
         const nowMs = begin();
         const outcomes = queues.enqueue(state, batch, nowMs);
         const changed = changing(batch, outcomes, limits);
-        if (changed.length > 0) record({ is: 'enqueue', batch: changed }, nowMs);
-        return told(outcomes);
+        for (const part of portionsOf(changed)) record({ is: 'enqueue', batch: part }, nowMs);
+        try {
+          return await told(outcomes);
+        } catch (error) {
+          inDoubt.set(batch, outcomes);
+          throw error;
+        }
       },
       read: async (claim, fromSeq, limit) => {
         const nowMs = begin();
@@ -179,7 +228,8 @@ export function portsOf({ state, journal, clock, random, limits, recorded }: Sto
         // A removal makes room; nothing else is taken while there is little.
         const taken = journal.isShort ? sets.filter(({ message }) => message.payload.length === 0) : sets;
         const stored = new Set(taken.filter((each) => state.retained.set(each, limits.retainedMaxMessages, nowMs)));
-        if (stored.size > 0) record({ is: 'retain', sets: [...stored] }, nowMs);
+        // Those that were refused too: each has cleared away some of what had expired.
+        for (const part of portionsOf(taken)) record({ is: 'retain', sets: part }, nowMs);
         return told(sets.map((each) => stored.has(each)));
       },
       page: async (topicFilter, from) => told(state.retained.page(topicFilter, from, clock.nowMs())),
@@ -253,4 +303,17 @@ export function portsOf({ state, journal, clock, random, limits, recorded }: Sto
       },
     },
   };
+}
+
+/** What goes into one record, so that none becomes larger than what can be read back, or than is good for anybody. */
+function* portionsOf<Item extends { readonly message: Message }>(items: readonly Item[]): Generator<readonly Item[]> {
+  let from = 0;
+  let bytes = 0;
+  for (const [i, { message }] of items.entries()) {
+    bytes += memory.bytesOf(message);
+    if (bytes < portionBytes && i < items.length - 1) continue;
+    yield items.slice(from, i + 1);
+    from = i + 1;
+    bytes = 0;
+  }
 }

@@ -130,7 +130,8 @@ local function made_room(work, session, size, is_only_online)
   look_ahead(session, work.now)
   local dropped = 0
   while is_full(work, session, size) do
-    if is_only_online or work.policy ~= 'drop-old' or not remove_oldest(session) then
+    local may_drop = work.policy == 'drop-old' and not is_only_online and size <= work.bytes_max
+    if not (may_drop and remove_oldest(session)) then
       if dropped > 0 then session.changed = true end
       return false, dropped, #found
     end

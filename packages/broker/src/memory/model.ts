@@ -5,7 +5,7 @@
 // follows from more than that, choosing and doing are two functions, and the doing is what can be repeated: expired and
 // expire, dueWills and takeWills, abandonable and abandoned.
 
-export { keepBytes } from '../message.ts';
+export { bytesOf, keepBytes } from '../message.ts';
 export * as feeds from './feeds.ts';
 export * as inbound from './inbound2.ts';
 export type * from './items.ts';

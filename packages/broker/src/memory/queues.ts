@@ -128,26 +128,27 @@ function enqueueOne(
   const seen = uid === undefined ? undefined : record.seen.get(uid);
   if (seen !== undefined) return seen.refusal ?? { is: 'duplicate', owner: ownerOf(record) };
   const subscriptions = subscriptionsOf(record, target.topicFilters);
-  if (subscriptions.length === 0) return refuse(record, uid, target, nowMs, { is: 'no_subscription' });
+  if (subscriptions.length === 0) return refuse(state, record, uid, target, nowMs, { is: 'no_subscription' });
   const wanted = subscriptions.filter(({ noLocal }) => !(noLocal && message.publisherId === record.clientId));
   if (wanted.length === 0) return { is: 'skipped' }; // [MQTT-3.8.3-3]
   if (target.onlineOnly === true && record.owner === undefined)
-    return refuse(record, uid, target, nowMs, { is: 'offline' });
+    return refuse(state, record, uid, target, nowMs, { is: 'offline' });
 
   const entry = entryOf(record, message, wanted, target);
   if (entry.qos === 0) {
-    see(record, uid, nowMs, undefined);
+    see(state, record, uid, nowMs, undefined);
     return { is: 'qos0', entry, owner: ownerOf(record) };
   }
   const expired = isFull(state, record, message) ? removeExpired(record, nowMs) : 0;
   let dropped = 0;
   while (isFull(state, record, message)) {
-    const makesRoom = state.limits.queueFull === 'drop-old' && target.onlineOnly !== true && removeOldest(record);
-    if (!makesRoom) return refuse(record, uid, target, nowMs, { is: 'full', expired });
+    const mayDrop = state.limits.queueFull === 'drop-old' && target.onlineOnly !== true && mayFit(state, message);
+    const makesRoom = mayDrop && removeOldest(record);
+    if (!makesRoom) return refuse(state, record, uid, target, nowMs, { is: 'full', expired });
     dropped++;
   }
   if (expired + dropped > 0) advanceHead(record);
-  see(record, uid, nowMs, undefined);
+  see(state, record, uid, nowMs, undefined);
   add(record, entry);
   if (entry.sharedFilter !== undefined) leave(state, record, nowMs);
   return { is: 'queued', entry, owner: ownerOf(record), sentSeq: record.sentSeq, dropped, expired };
@@ -182,23 +183,31 @@ function ownerOf({ owner, epoch }: SessionRecord): Owner | undefined {
  * find this one willing.
  */
 function refuse(
+  state: MemoryState,
   record: SessionRecord,
   uid: string | undefined,
   { onlineOnly }: EnqueueTarget,
   nowMs: number,
   refusal: Refusal,
 ): Refusal {
-  if (onlineOnly === true) see(record, uid, nowMs, refusal.is === 'full' ? { ...refusal, expired: 0 } : refusal);
+  if (onlineOnly === true) see(state, record, uid, nowMs, refusal.is === 'full' ? { ...refusal, expired: 0 } : refusal);
   return refusal;
 }
 
 /** Remembers a uid, and why its message was refused if it was, as long as anybody may publish it again. */
-function see(record: SessionRecord, uid: string | undefined, sinceMs: number, refusal: Refusal | undefined): void {
+function see(
+  state: MemoryState,
+  record: SessionRecord,
+  uid: string | undefined,
+  sinceMs: number,
+  refusal: Refusal | undefined,
+): void {
   if (uid === undefined) return;
   record.seen.set(uid, { sinceMs, refusal });
   for (const [oldest, seen] of record.seen) {
     if (seen.sinceMs > sinceMs - horizonMs && record.seen.size <= seenMax) break;
-    record.seen.delete(oldest);
+    // Its publisher has not been told that it arrived, and may come back to send it again however late.
+    if (!state.unfinished.has(oldest)) record.seen.delete(oldest);
   }
 }
 
@@ -231,6 +240,7 @@ function wouldOverflow(state: MemoryState, { message, uid }: Enqueue, target: En
     ({ qos, noLocal }) => qos > 0 && !(noLocal && message.publisherId === record.clientId),
   );
   if (!granted) return false;
+  if (record.earliestExpiryMs > nowMs) return true;
   let count = 0;
   let bytes = bytesOf(message);
   for (const entry of record.queue.values()) {
@@ -239,6 +249,11 @@ function wouldOverflow(state: MemoryState, { message, uid }: Enqueue, target: En
     bytes += bytesOf(entry.message);
   }
   return count >= state.limits.queueMaxMessages || bytes > state.limits.queueMaxBytes;
+}
+
+/** Whether there is room for a message in an empty queue: if not, nothing is dropped for it. */
+function mayFit({ limits }: MemoryState, message: Message): boolean {
+  return bytesOf(message) <= limits.queueMaxBytes;
 }
 
 function isFull(state: MemoryState, record: SessionRecord, message: Message): boolean {

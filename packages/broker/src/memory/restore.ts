@@ -86,6 +86,7 @@ export class Restoration {
       if (owner !== undefined || sessionExpirySeconds === neverExpires) continue;
       state.expiries.push(disconnectedAtMs + sessionExpirySeconds * 1000, { clientId, epoch });
     }
+    state.keepUnfinished();
     this.#sessions.clear();
     this.#filled.clear();
     return state;

@@ -204,13 +204,18 @@ export function restart(state: MemoryState, nowMs: number): void {
     record.acquired = undefined; // nobody is left who could repeat it
     letGo(state, [record], nowMs);
   }
+  state.keepUnfinished();
 }
 
-/** Lets the seqs of all stored Sessions jump ahead; see {@link seqJump}. */
+/**
+ * Lets the seqs of all stored Sessions jump ahead; see {@link seqJump}. Packet Identifiers that Clients have used are
+ * forgotten: one that was released since would swallow the next message under it.
+ */
 export function skipAhead(state: MemoryState, by: number): void {
   for (const { clientId, stored } of state.sessions.values()) {
     const record = stored ? state.sessionOf(clientId) : undefined;
     if (record === undefined) continue;
+    record.inbound.clear();
     record.nextSeq += by;
     if (record.queue.size + record.releases.size === 0) record.headSeq = record.nextSeq;
   }

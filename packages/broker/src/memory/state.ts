@@ -168,6 +168,8 @@ export class MemoryState {
   readonly register: Register = new Register();
   /** May be replaced between calls. */
   limits: QueueLimits;
+  /** Uids of QoS 2 messages that an earlier life has begun: whoever has had one must know it until it is sent again. */
+  readonly unfinished: Set<string> = new Set();
   /** The last epoch given out: none is ever given twice, not even to a Session made anew within a millisecond. */
   epoch = 0;
   /** Whose snapshot is under way; undefined if none is. */
@@ -227,6 +229,13 @@ export class MemoryState {
   awayOf(key: ConnectionKey): SessionRecord | undefined {
     const record = this.#sessions.get(key.clientId);
     return isAway(record, key) ? this.#told(record) : undefined;
+  }
+
+  /** Notes which QoS 2 messages were begun and not finished by a life that is over. */
+  keepUnfinished(): void {
+    for (const { inbound } of this.sessions.values()) {
+      for (const { uid, isDone } of inbound.values()) if (!isDone) this.unfinished.add(uid);
+    }
   }
 
   /** The Session a claim speaks for, if it is still the current owner. */

@@ -208,7 +208,7 @@ export class Inbound {
       // It was published before: its answer only waits its turn [MQTT-4.3.3-10].
       this.#carry(new Receipt(this, packetId, qos, undefined, undefined, false));
     } else if (message === undefined) {
-      this.#answerAtOnce(packetId, qos, refusal);
+      this.#answerAtOnce(packetId, qos, refusal, known);
     } else {
       this.#carry(this.#receiptOf(packetId, qos, message, known));
     }
@@ -307,8 +307,11 @@ export class Inbound {
     );
   }
 
-  #answerAtOnce(packetId: number, qos: 1 | 2, reasonCode: ReasonCode): void {
-    const receipt = new Receipt(this, packetId, qos, undefined, undefined, false);
+  /** @param begun by an earlier Network Connection, and refused now: the identifier is free for another message */
+  #answerAtOnce(packetId: number, qos: 1 | 2, reasonCode: ReasonCode, begun?: Exchange): void {
+    const isNoted = begun !== undefined && qos === 2 && this.#isStored;
+    const ingress = isNoted ? { claim: this.#claim, packetId, uid: begun.uid } : undefined;
+    const receipt = new Receipt(this, packetId, qos, undefined, ingress, false);
     this.#receipts.push(receipt);
     receipt.finish(reasonCode);
   }

@@ -41,6 +41,8 @@ function pathProblem(url: string): string | undefined {
   const written = url.slice('file:'.length);
   if (!isDecodable(written)) return 'in the name of a directory % is written as %25';
   if (decodeURIComponent(written).includes('\0')) return 'a name has no NUL in it';
+  if (/^~(\/|$)/.test(written))
+    return '~ is understood by shells, and here none reads it: write the directory out, or $HOME';
   if (/^\/+$/.test(written)) return 'it names no directory, but the root of all';
   return written === '' ? 'it names no directory' : undefined;
 }

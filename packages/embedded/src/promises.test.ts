@@ -1,4 +1,4 @@
-// Promises of the store on disk, tried where they are weakest: each test names the defect that it shows.
+// Promises of the store on disk, tried where they are weakest: each of these was broken once.
 
 import { defaultLimits, type Limits, type Message, type Store, StoreUnavailable } from '@skein/broker';
 import { ManualClock, SeededRandom } from '@skein/broker/contract';
@@ -77,6 +77,7 @@ class Life {
     clock: ManualClock,
     limits: Partial<Limits> = {},
     durability: JournalClass = 'everysec',
+    journalMaxBytes = 64 * 1024 * 1024,
   ): Promise<Life> {
     const store = await ends(
       clock,
@@ -88,6 +89,7 @@ class Life {
         clock,
         random: new SeededRandom(disk.calls + nonces++),
         minFreeBytes: 0,
+        journalMaxBytes,
         onEvent: () => {},
       }),
     );
@@ -95,7 +97,7 @@ class Life {
   }
 
   /** The answer to a call. */
-  does<Answer>(call: Promise<Answer>): Promise<Answer> {
+  does<Answer>(this: Pick<Life, 'clock'>, call: Promise<Answer>): Promise<Answer> {
     return ends(this.clock, call);
   }
 
@@ -117,12 +119,53 @@ async function ends<Answer>(clock: ManualClock, call: Promise<Answer>): Promise<
   return call;
 }
 
+/** Lets some real turns of the event loop go by: a snapshot is taken in them. */
+async function turns(): Promise<void> {
+  for (let i = 0; i < 50; i++) await new Promise((resolve) => setImmediate(resolve));
+}
+
 async function seconds(clock: ManualClock, count: number): Promise<void> {
   for (let i = 0; i < count; i++) {
     await clock.advance(1000);
     await clock.settle();
   }
 }
+
+describe('a snapshot', () => {
+  it('that is begun between two records of one call does not have what the second one brings again', async () => {
+    const clock = new ManualClock(startMs);
+    const first = await Life.open(new FaultyDisk(), clock, {}, 'everysec', 1);
+    const { sessions, queues } = first.store;
+    const { claim } = await first.does(sessions.acquire(acquireOf('client')));
+    // As much as the last snapshot has, so that the next record is the occasion for another one.
+    const filters = Array.from({ length: 20 }, (_, i) => subscriptionTo(`a/${i}`));
+    for (let i = 0; i < 3; i++) await first.does(sessions.subscribe(claim, filters));
+    await turns();
+    const { clientId, generation } = claim;
+    const targets = [{ clientId, generation, topicFilters: ['a/1'] }];
+    const item = () => ({
+      message: messageOn('a/1', { payload: Buffer.alloc(1024 * 1024) }),
+      targets,
+      isRefusable: false,
+      uid: undefined,
+    });
+    for (let i = 0; i < 3; i++) {
+      const snapshots = first.store.gauges.snapshots;
+      await first.does(queues.enqueue([item(), item()]));
+      await turns();
+      if (first.store.gauges.snapshots > snapshots) break;
+    }
+    const read = await first.does(queues.read(claim, 1, 100));
+    const count = first.store.gauges.snapshots;
+    expect(count).toBeGreaterThan(1);
+    const live = await first.does(queues.ends([claim]));
+
+    const second = await Life.open(first.killed(), clock);
+    const back = await second.does(second.store.sessions.acquire(acquireOf('client')));
+    expect(await second.does(second.store.queues.ends([back.claim]))).toEqual(live);
+    expect(read).not.toBe('fenced');
+  });
+});
 
 describe('what was acknowledged is there after a kill', () => {
   it('a retained message that was taken because refused ones had cleared away what had expired', async () => {
@@ -270,5 +313,63 @@ describe('a call that was made, and not answered in time, may be repeated', () =
 
     // False means that the first connection owns the Session; nobody does, so it would wait for messages for ever.
     expect(await call(store.sessions.abandon('client', taking.nonce))).toBe(true);
+  });
+});
+
+describe('a Packet Identifier that a Client may still know is given to no other message', () => {
+  it('though the power fails twice, the second time before anything was synced', async () => {
+    const nothingUnsynced = { below: () => 0, oneIn: () => false };
+    const clock = new ManualClock(startMs);
+    const first = await Life.open(new FaultyDisk(), clock);
+    const { claim } = await first.does(first.store.sessions.acquire(acquireOf('client')));
+    await first.does(first.store.sessions.subscribe(claim, [subscriptionTo('a')]));
+    await seconds(clock, 3);
+
+    /** Stores a message, of which the Client is told at once, and loses power. */
+    const serve = async (
+      disk: FaultyDisk,
+    ): Promise<{ readonly disk: FaultyDisk; readonly seq: number | undefined }> => {
+      const life = await Life.open(disk, clock);
+      await life.does(life.store.sessions.acquire(acquireOf('client')));
+      const { clientId, generation } = claim;
+      const targets = [{ clientId, generation, topicFilters: ['a'] }];
+      const item = { message: messageOn('a', { qos: 2 }), targets, isRefusable: false, uid: `uid-${nonces++}` };
+      const [[outcome] = []] = await life.does(life.store.queues.enqueue([item]));
+      const seq = outcome?.is === 'queued' ? outcome.entry.seq : undefined;
+      expect(seq).toBeDefined();
+      return { disk: life.disk.after('power loss', nothingUnsynced), seq };
+    };
+    const second = await serve(first.disk.after('power loss', nothingUnsynced));
+    const third = await serve(second.disk);
+    expect(third.seq).not.toBe(second.seq);
+  });
+});
+
+describe('a full queue that makes room', () => {
+  it('drops nothing in vain: a message that does not fit all the same costs no other', async () => {
+    const clock = new ManualClock(startMs);
+    const { store, does } = await Life.open(new FaultyDisk(), clock, { queueFull: 'drop-old', queueMaxBytes: 10_000 });
+    const call = does.bind({ clock });
+    const { claim } = await call(store.sessions.acquire(acquireOf('client')));
+    await call(store.sessions.subscribe(claim, [subscriptionTo('a')]));
+    await call(store.sessions.release({ claim, sessionExpirySeconds: 3600, will: 'drop', sentSeq: 0 }));
+    const { clientId, generation } = claim;
+    const put = (payload: Uint8Array) =>
+      call(
+        store.queues.enqueue([
+          {
+            message: messageOn('a', { payload }),
+            targets: [{ clientId, generation, topicFilters: ['a'] }],
+            isRefusable: false,
+            uid: undefined,
+          },
+        ]),
+      );
+    for (let i = 0; i < 5; i++) await put(Buffer.alloc(10));
+    const [[outcome] = []] = await put(Buffer.alloc(20_000));
+    expect(outcome?.is).toBe('full');
+    const back = await call(store.sessions.acquire(acquireOf('client')));
+    const read = await call(store.queues.read(back.claim, 1, 100));
+    expect(read === 'fenced' ? read : read.entries.length).toBe(5);
   });
 });
