@@ -1,29 +1,40 @@
 -- import: what another store held, written here piece by piece, before any node serves.
 --
--- `im` is the journal of it: is ('open' until all is here and counted, then 'done'), source, and whatever else the importer
--- notes. While it is open no node joins (members.lua). Every piece may be written again: it makes the same state. Nobody
--- else writes meanwhile, so a Session may take several calls.
+-- `im` is the journal of it: is ('open' until all is here and counted, then 'done'), source, run, and whatever else the
+-- importer notes. While it is open no node joins (members.lua). Every piece may be written again: it makes the same
+-- state. Nobody else writes meanwhile, so a Session may take several calls.
+--
+-- rule: one run. Each run of the importer has a name, and the journal bears that of the last one that began, went on, or
+-- takes back what is here. Whatever writes a piece looks there first: a run that another one has followed finds that out
+-- before it writes anything more.
 --
 -- import_begin: begins, if there is no journal.
---   KEYS nm nl im    ARGV field, value … of the journal
+--   KEYS nm nl im    ARGV 1 run  then field, value … of the journal
 --   Answers {'nodes', node …} where nodes are registered; {'known', field, value …} of the journal; {'begun'}
--- import_note: notes how far it is; only if it is still that one.
---   KEYS nl im    ARGV 1 how it stands, 'open' or 'done'  2 source  then field, value …
---   Answers 1; 0 if a node has joined, or the journal is another one
+-- import_take: makes an open journal that of another run.
+--   KEYS im    ARGV 1 run  2 source    Answers field, value … of it; nothing if it is not open, or of another source
+--
+-- All that write take two words more, behind the others: KEYS im and ARGV run. They are refused with TAKEN unless the
+-- journal is open, and that run's.
+--
+-- import_note: notes how far it is.
+--   KEYS nl    ARGV 1 how it stands, 'open' or 'done'  then field, value …    Answers 1; 0 if a node has joined
+-- import_unlink: removes keys.    KEYS each
 -- import_session: writes a Session, without what it is made of; removes what was there of its generation.
 --   KEYS 1 s  2 b  3 x  4 w  5 e  6 u  7 q  8 r  9 t  10 i  11 d  12 h  13 y  14 c
 --   ARGV 1 clientId  2 generation  3 epoch  4 Session Expiry Interval  5 when it was let go in ms  6 next seq  7 head
 --        8 sent at most  9 releases  10 reserve  11 how it goes on: 'here'; 'over' if it waits for others; 'ended'
---        12 of one that goes on no more: messages that were lost with it and are not in its queue
 -- import_add: adds members to hashes and sorted sets.
 --   KEYS each    ARGV for each: 'h', 'z', or 'l' for the lower score of two; how many; field, value or score, member of each
 -- import_entries: adds messages to a queue.
---   KEYS 1 s  2 q  3 t    ARGV for each: seq, entry, when it expires in ms or 0
+--   KEYS 1 s  2 q  3 t    ARGV 1 generation  then for each: seq, entry, when it expires in ms or 0
 -- import_wills: adds Wills that wait, or are claimed; those of a Client oldest first.
 --   KEYS s wd wc w of each    ARGV for each: clientId, generation, epoch, when it is due in ms, 1 if it is claimed, Will
 -- import_retained: adds retained messages.
 --   KEYS 1 kn  2 k  3 kl  4 ke    ARGV for each: topic, value of k, when it expires in ms or 0
+-- import_routes: puts routes.    KEYS and ARGV as route_put
 -- import_epochs: no epoch up to this one is given out again.    KEYS b of each bucket    ARGV epoch
+--
 -- import_count: what there is of some generations.
 --   KEYS s u q r i y of each    ARGV for each: generation, messages that were lost with it
 --   Answers {Sessions, Subscriptions, messages, PUBRELs owed, QoS 2 messages received}
@@ -41,31 +52,42 @@ do
     redis.call('HLEN', keys[1])
     local known = redis.call('HGETALL', keys[3])
     if #known > 0 then return { 'known', unpack(known) } end
-    redis.call('HSET', keys[3], 'is', 'open', unpack(args))
+    redis.call('HSET', keys[3], 'is', 'open', 'run', unpack(args))
     return { 'begun' }
   end
 
-  local function import_note(keys, args)
-    local f = redis.call('HMGET', keys[2], 'is', 'source')
-    if redis.call('HLEN', keys[1]) > 0 or f[1] ~= 'open' or f[2] ~= args[2] then return 0 end
-    redis.call('HSET', keys[2], 'is', args[1], unpack(args, 3))
+  local function import_take(keys, args)
+    local im, run, source = keys[1], args[1], args[2]
+    local f = redis.call('HMGET', im, 'is', 'source')
+    if f[1] ~= 'open' or f[2] ~= source then return {} end
+    redis.call('HSET', im, 'run', run)
+    return redis.call('HGETALL', im)
+  end
+
+  --- Registers what writes for a run [rule: one run].
+  local function register_writing(name, write, flags)
+    register(name, function(keys, args)
+      local im, run = table.remove(keys), table.remove(args)
+      local f = redis.call('HMGET', im, 'is', 'run')
+      if f[1] ~= 'open' or f[2] ~= run then
+        error(redis.error_reply('TAKEN another run has taken this import over, or back'))
+      end
+      return write(keys, args, im)
+    end, flags)
+  end
+
+  local function import_note(keys, args, im)
+    if redis.call('HLEN', keys[1]) > 0 then return 0 end
+    redis.call('HSET', im, 'is', args[1], unpack(args, 2))
     return 1
   end
 
-  --- What counts as a message of a queue, and is none: a Session that is over is told by it what was lost.
-  local function lose(q, count)
-    for from = 1, count, pairs_max do
-      local lost = {}
-      for n = from, math.min(count, from + pairs_max - 1) do
-        lost[#lost + 1] = 'x' .. n
-        lost[#lost + 1] = ''
-      end
-      redis.call('HSET', q, unpack(lost))
-    end
+  local function import_unlink(keys)
+    redis.call('UNLINK', unpack(keys))
   end
 
   local function import_session(keys, args)
-    local s, b, x, w, e, _, q = unpack(keys, 1, 7)
+    local s, b, x, w, e = unpack(keys, 1, 5)
     local client_id, generation, epoch, expiry, dc = args[1], args[2], args[3], tonumber(args[4]), tonumber(args[5])
     local sent = tonumber(args[8])
     local is_new = redis.call('EXISTS', s) == 0
@@ -75,7 +97,6 @@ do
     if args[11] ~= 'here' then
       local id = generation_id(client_id, generation)
       redis.call('HSET', e, id, args[11] == 'over' and 'w' .. whole(sent) or '1')
-      lose(q, tonumber(args[12]))
       return
     end
     redis.call('DEL', s)
@@ -110,8 +131,9 @@ do
 
   local function import_entries(keys, args)
     local s, q, t = unpack(keys)
+    local generation = args[1]
     local bytes, expiring, entries = 0, {}, {}
-    for at = 1, #args, 3 do
+    for at = 2, #args, 3 do
       local seq, entry, expires = args[at], args[at + 1], args[at + 2]
       if redis.call('HEXISTS', q, seq) == 0 then bytes = bytes + #entry + entry_overhead end
       entries[#entries + 1] = seq
@@ -121,11 +143,11 @@ do
         expiring[#expiring + 1] = seq
       end
     end
-    local packed = redis.call('HGET', s, 'qs')
+    local f = redis.call('HMGET', s, 'g', 'qs')
     add(q, 'h', entries, 1, #entries / 2)
     add(t, 'z', expiring, 1, #expiring / 2)
-    if not packed then return end -- it is over
-    local next_seq, head, sent, bytes_before, releases, last_release, reserve, oldest, earliest = queue_of(packed)
+    if f[1] ~= generation then return end -- It is over, and its Client may have another one.
+    local next_seq, head, sent, bytes_before, releases, last_release, reserve, oldest, earliest = queue_of(f[2])
     -- What expires first is worked out when somebody asks.
     if #expiring > 0 then earliest = 0 end
     redis.call('HSET', s, 'qs', queue_text(next_seq, head, sent, bytes_before + bytes, releases, last_release, reserve,
@@ -187,13 +209,16 @@ do
   end
 
   register('import_begin', import_begin)
-  register('import_note', import_note, { 'allow-oom' })
-  register('import_session', import_session)
-  register('import_add', import_add)
-  register('import_entries', import_entries)
-  register('import_wills', import_wills)
-  register('import_retained', import_retained)
-  register('import_epochs', import_epochs)
+  register('import_take', import_take, { 'allow-oom' })
+  register_writing('import_note', import_note, { 'allow-oom' })
+  register_writing('import_unlink', import_unlink, { 'allow-oom' })
+  register_writing('import_session', import_session)
+  register_writing('import_add', import_add)
+  register_writing('import_entries', import_entries)
+  register_writing('import_wills', import_wills)
+  register_writing('import_retained', import_retained)
+  register_writing('import_routes', route_put)
+  register_writing('import_epochs', import_epochs)
   register('import_count', import_count, { 'no-writes' })
   register('import_total', import_total, { 'no-writes' })
 end

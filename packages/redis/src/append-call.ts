@@ -1,8 +1,8 @@
 // Pages of retained messages for the queue of a Session: the call of functions/append.
 
+import type { Append, Appended, QueueEntry } from '@skein/broker';
 import { encodeMessage } from '@skein/stored';
 import { listOf, numberOf, type Reply, textOf } from './calls.ts';
-import type { Append, Appended, QueueEntry } from './ports.ts';
 import type { Surroundings } from './surroundings.ts';
 
 /** @see Queues.append */

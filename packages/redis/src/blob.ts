@@ -6,9 +6,9 @@
 // The layout has a number: nodes of two versions read the same store. What reads these bytes copies none of the payload:
 // it is a view of what the store answered.
 
+import type { QueueEntry } from '@skein/broker';
 import type { QoS } from '@skein/protocol';
 import { decodeMessage } from '@skein/stored';
-import type { QueueEntry } from './ports.ts';
 
 const format = 1;
 const flagRetain = 4;

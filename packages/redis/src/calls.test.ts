@@ -1,9 +1,8 @@
-import { StoreUnavailable } from '@skein/broker';
+import { type Acquire, type Claim, type Enqueue, StoreUnavailable } from '@skein/broker';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BreakableWay } from '../testing/breakable-way.ts';
 import { openStore } from '../testing/open.ts';
 import { RedisServer } from '../testing/redis-server.ts';
-import type { Acquire, Claim, Enqueue } from './ports.ts';
 
 let server: RedisServer;
 beforeAll(async () => {

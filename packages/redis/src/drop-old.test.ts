@@ -1,13 +1,12 @@
 // How the oldest message is found that may make room: it must be the right one, and finding it must not cost more with
 // every one that made room before.
 
-import { defaultLimits, memoryStore, type Store } from '@skein/broker';
+import { type Claim, defaultLimits, type Enqueue, type EnqueueOutcome, memoryStore, type Store } from '@skein/broker';
 import { SeededRandom } from '@skein/broker/contract';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openStore } from '../testing/open.ts';
 import { RedisServer } from '../testing/redis-server.ts';
 import { messageTo, subscriptionToAll } from '../testing/subscribed.ts';
-import type { Claim, Enqueue, EnqueueOutcome } from './ports.ts';
 
 /** `SKEIN_SEED` repeats a run. */
 const seed = Number(process.env.SKEIN_SEED ?? Math.trunc(Math.random() * 0x7fffffff));

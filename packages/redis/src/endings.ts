@@ -6,9 +6,9 @@
 // Each step asks Redis for what the next one has to name: which Sessions are past their expiry, what became of them,
 // what they leave. Between the steps another node may do the same; every step looks again before it acts.
 
+import type { EndedSession } from '@skein/broker';
 import { bucketOf } from './bucket.ts';
 import { listOf, numberOf, type Reply, textOf } from './calls.ts';
-import type { EndedSession } from './ports.ts';
 import { holderKeys, sessionOf, sessionsMax } from './shared.ts';
 import type { Surroundings } from './surroundings.ts';
 

@@ -3,13 +3,12 @@
 // What is a number goes into one word, the plan, in the layout that functions/enqueue.lua describes: every word costs
 // both sides half a microsecond. A Topic Filter is a word once, however many messages it matched.
 
-import type { Message } from '@skein/broker';
+import type { Enqueue, EnqueueTarget, Message } from '@skein/broker';
 import { messageSize, Writer, writeMessage } from '@skein/stored';
 import type { Calls } from './calls.ts';
 import type { Frame } from './frame.ts';
 import type { Keys } from './keys.ts';
 import { Plan } from './plan.ts';
-import type { Enqueue, EnqueueTarget } from './ports.ts';
 import { type KeyLetter, keyBytes, SessionKeys } from './session-keys.ts';
 import type { StoreLimits } from './surroundings.ts';
 

@@ -1,10 +1,9 @@
 // What enqueue answers, as outcomes: names and texts once each, and numbers in one word (functions/enqueue.lua).
 
-import type { Message } from '@skein/broker';
+import type { EnqueueOutcome, EnqueueTarget, Message, Owner, QueueEntry } from '@skein/broker';
 import { identifiersOf } from './blob.ts';
 import { bytesOf, listOf, type Reply, textOf } from './calls.ts';
 import { type EnqueueCall, sharedFilterOf } from './enqueue-call.ts';
-import type { EnqueueOutcome, EnqueueTarget, Owner, QueueEntry } from './ports.ts';
 
 /** Codes of outcomes. */
 const queued = 1;

@@ -1,7 +1,7 @@
 import { StoreUnavailable } from '@skein/broker';
 import { SeededRandom } from '@skein/broker/contract';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { contentsOf, entry, message, session, sourceOf } from '../testing/import-source.ts';
+import { contentsOf, message, much, session, sourceOf } from '../testing/import-source.ts';
 import { openStore } from '../testing/open.ts';
 import { RedisServer } from '../testing/redis-server.ts';
 import { discardRedisImport, type ImportVerdict, openRedisImport, type RedisImport } from './import.ts';
@@ -10,6 +10,9 @@ import { RedisRefused } from './refused.ts';
 
 const seed = Number(process.env.SKEIN_SEED ?? Math.trunc(Math.random() * 0x7fffffff));
 
+/** Names runs, each another way. */
+const random = new SeededRandom(1);
+
 let server: RedisServer;
 beforeAll(async () => {
   server = await RedisServer.start();
@@ -17,7 +20,7 @@ beforeAll(async () => {
 afterAll(() => server[Symbol.asyncDispose]());
 
 function open(cluster: string, source: ImportSource, url: string = server.url): Promise<RedisImport> {
-  return openRedisImport({ url, cluster, source, random: new SeededRandom(1), time: 'source' });
+  return openRedisImport({ url, cluster, source, random, time: 'source' });
 }
 
 async function importAll(cluster: string, source: ImportSource, url: string = server.url): Promise<ImportVerdict> {
@@ -26,48 +29,10 @@ async function importAll(cluster: string, source: ImportSource, url: string = se
   return await importing.complete();
 }
 
-/** A bit of everything, for so many Clients. */
-function much(clients: number, bytes = 100): StateItem[] {
-  const sharedFilter = '$share/g/a';
-  const will = { topic: 'gone', payload: Buffer.from('x'), qos: 1, retain: false, properties: undefined } as const;
-  const items: StateItem[] = [{ is: 'epoch', epoch: 9_000 }];
-  for (let n = 0; n < clients; n++) {
-    const clientId = `client-${n}`;
-    const large = message('a', 'x'.repeat(bytes), { expiresAtMs: n % 3 === 0 ? 9e12 : 0 });
-    const of = session(clientId, {
-      nextSeq: 40,
-      headSeq: 3,
-      releases: [5, 4],
-      inbound: [{ packetId: 1, uid: `uid-${n}`, isDone: n % 2 === 0 }],
-      seen: [{ uid: `seen-${n}`, sinceMs: 5, refusal: undefined }],
-      taken: [{ entry: entry(3, { sharedFilter }), takenMs: 7 }],
-    });
-    items.push(of, {
-      is: 'will',
-      clientId,
-      generation: of.generation,
-      epoch: 7_000,
-      will,
-      username: undefined,
-      dueMs: n,
-      isClaimed: n % 2 === 0,
-    });
-    items.push({
-      is: 'entries',
-      generation: of.generation,
-      entries: [entry(10, { message: large }), entry(11, { sharedFilter })],
-    });
-    items.push({ is: 'entries', generation: of.generation, entries: [entry(12), entry(14, { message: large })] });
-    items.push({ is: 'retained', message: message(`a/${n}`, 'y', { retain: true }), order: undefined });
-    items.push({ is: 'retained_uid', uid: `uid-${n}`, sinceMs: 5 });
-  }
-  return items;
-}
-
 describe(`an import that is stopped (SKEIN_SEED=${seed})`, () => {
   it('goes on where it was, wherever that is, and ends as if it had not been', { timeout: 60_000 }, async () => {
-    const random = new SeededRandom(seed);
-    const upTo = (most: number): number => Buffer.from(random.bytes(4)).readUInt32LE() % most;
+    const moments = new SeededRandom(seed);
+    const upTo = (most: number): number => Buffer.from(moments.bytes(4)).readUInt32LE() % most;
     const items = much(200);
     const source = sourceOf(items);
     const whole = server.newCluster();
@@ -249,10 +214,10 @@ describe('while an import is not complete', () => {
     const importing = await open(cluster, source);
     await importing.put([...source.items()]);
     await importing.close();
-    expect(await discardRedisImport({ url: server.url, cluster })).toBe(true);
-    expect(await discardRedisImport({ url: server.url, cluster })).toBe(false);
+    expect(await discardRedisImport({ url: server.url, cluster, random })).toBe(true);
+    expect(await discardRedisImport({ url: server.url, cluster, random })).toBe(false);
     const client = server.client();
-    expect(await client.keys(`${cluster}:*`)).toEqual([]);
+    expect(await client.keys(`${cluster}:*`)).toEqual([`${cluster}:meta`]);
     client.disconnect();
     await using store = await openStore(server.url, cluster);
     expect(await store.store.sessions.count()).toBe(0);
@@ -269,7 +234,7 @@ describe('an import that is complete', () => {
     await using again = await open(cluster, source);
     expect(again.beginning).toBe('complete');
     expect(again.journal.doneAt).toMatch(/^\d{4}-\d\d-\d\dT/);
-    await expect(discardRedisImport({ url: server.url, cluster })).rejects.toThrow(
+    await expect(discardRedisImport({ url: server.url, cluster, random })).rejects.toThrow(
       /is complete since .* not taken back/,
     );
   });

@@ -1,8 +1,8 @@
 // What pieces of another store's state are in Redis: values of its hashes and scores of its sorted sets (keys.ts).
 
+import type { QueueEntry, Route } from '@skein/broker';
 import { encodeMessage } from '@skein/stored';
 import type { SessionItem } from './import-source.ts';
-import type { MemberRoute, QueueEntry, Route } from './ports.ts';
 
 /** What functions write before an entry's flags, as blob.ts reads it. */
 const entryFormat = 16;
@@ -77,7 +77,7 @@ export function seenScore({ refusal }: SessionItem['seen'][number], sinceMs: num
 
 /** The routes to a Session whose Client is away. */
 export function routesOf({ clientId, generation, subscriptions }: SessionItem): Route[] {
-  return subscriptions.map(({ topicFilter }): Route | MemberRoute => {
+  return subscriptions.map(({ topicFilter }): Route => {
     const route = { topicFilter, clientId, generation };
     return isShared(topicFilter) ? { ...route, isStored: true, heldBy: '' } : route;
   });

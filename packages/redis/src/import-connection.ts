@@ -2,7 +2,7 @@
 
 import { StoreUnavailable } from '@skein/broker';
 import { Redis, ReplyError } from 'ioredis';
-import { Calls } from './calls.ts';
+import { Calls, FunctionFailed } from './calls.ts';
 import { isClusterName, Keys } from './keys.ts';
 import { parseRedisUrl, placeOf, RedisRefused, refusalOf } from './refused.ts';
 
@@ -70,8 +70,18 @@ export async function connectToImport({
   return { redis, calls, keys: new Keys(cluster), place };
 }
 
+/** Another run has come, and has the import now. */
+export function takenOver(place: string, because?: ErrorOptions): RedisRefused {
+  return new RedisRefused(
+    `another run of skein migrate has taken over what is copied to Redis at ${place}, or takes it back; ` +
+      'this run has stopped, and writes nothing more',
+    because,
+  );
+}
+
 /** What a failure means to whoever started us. */
 export function explained(error: unknown, place: string): unknown {
+  if (error instanceof FunctionFailed && error.message.includes('TAKEN ')) return takenOver(place, { cause: error });
   if (!(error instanceof StoreUnavailable || error instanceof ReplyError)) return error;
   const { message } = error as Error;
   const why = message.includes('OOM')

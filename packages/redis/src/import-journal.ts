@@ -3,10 +3,14 @@
 // What it says of the way that it has come is only what is certainly stored: it is noted behind the pieces. So the next
 // run may write some pieces again, and passes over those before; that they are the same is seen by a checksum over their
 // names. A source that has changed since, or tells its pieces in another order, is begun anew, on a clean table.
+//
+// Of several runs the last one that came has the journal, and with it the right to write; those before it find that out
+// with whatever they write next (functions/import.lua).
 
 import { crc32 } from 'node:zlib';
 import type { Redis } from 'ioredis';
 import { type Calls, listOf, numberOf, type Reply, textOf } from './calls.ts';
+import type { ImportPlace } from './import-connection.ts';
 import type { ImportSource, StateItem } from './import-source.ts';
 import type { Keys } from './keys.ts';
 import { RedisRefused } from './refused.ts';
@@ -29,20 +33,26 @@ export interface ImportJournal {
   readonly checksum: number;
 }
 
-/** Reads and writes the journal of a cluster. */
+/** Keys that are removed in one call. */
+const keysMax = 1000;
+
+/** Reads and writes the journal of a cluster, for one run. */
 export class Journals {
   readonly #calls: Calls;
   readonly #keys: Keys;
   readonly #place: string;
+  /** Names the run: no other one has this name. */
+  readonly run: string;
 
-  constructor(calls: Calls, keys: Keys, place: string) {
+  constructor({ calls, keys, place }: Pick<ImportPlace, 'calls' | 'keys' | 'place'>, run: string) {
     this.#calls = calls;
     this.#keys = keys;
     this.#place = place;
+    this.run = run;
   }
 
   /**
-   * Begins an import, unless one has begun.
+   * Begins an import that is this run's, unless one has begun.
    *
    * @returns the one that there was, or nothing
    * @throws RedisRefused if nodes are registered
@@ -51,7 +61,7 @@ export class Journals {
     const { members, leases, imported } = this.#keys;
     const { is: _, ...fields } = journal;
     const [answer, ...rest] = listOf(
-      await this.#calls.call('import_begin', [members, leases, imported], Object.entries(fields).flat()),
+      await this.#calls.call('import_begin', [members, leases, imported], [this.run, ...Object.entries(fields).flat()]),
     ).map(textOf);
     if (answer === 'nodes') throw this.#inUse(`its nodes ${rest.join(', ')} are running, or have not been missed yet`);
     return answer === 'known' ? journalOf(rest) : undefined;
@@ -64,35 +74,51 @@ export class Journals {
   }
 
   /**
+   * Makes it this run's: whichever had it before writes nothing from now on.
+   *
+   * @returns how it stands; undefined if it is not open, or that of another source
+   */
+  async take(source: string): Promise<ImportJournal | undefined> {
+    const fields = listOf(await this.#calls.call('import_take', [this.#keys.imported], [this.run, source])).map(textOf);
+    return fields.length === 0 ? undefined : journalOf(fields);
+  }
+
+  /**
    * Notes how far it is.
    *
-   * @throws RedisRefused if somebody has come between
+   * @throws RedisRefused if nodes are registered; FunctionFailed if another run has taken it
    */
-  async note(source: string, is: 'open' | 'done', noted: Partial<ImportJournal>): Promise<void> {
+  async note(is: 'open' | 'done', noted: Partial<ImportJournal>): Promise<void> {
     const { leases, imported } = this.#keys;
-    const words = [is, source, ...Object.entries(noted).flat()];
+    const words = [is, ...Object.entries(noted).flat(), this.run];
     const reply: Reply = await this.#calls.call('import_note', [leases, imported], words);
-    if (numberOf(reply) !== 1) {
-      throw this.#inUse('somebody has begun to use it, or to import into it, while this was copied');
-    }
+    if (numberOf(reply) !== 1) throw this.#inUse('nodes have begun to use it while this was copied');
   }
 
-  /** From now on nothing is known of what is there: the next run begins anew. */
-  doubt(source: string): Promise<void> {
-    return this.note(source, 'open', { state: '', pieces: 0, checksum: 0 });
+  /** From now on nothing is known of what is there: the next run begins anew. @throws as {@link note} */
+  doubt(): Promise<void> {
+    return this.note('open', { state: '', pieces: 0, checksum: 0 });
   }
 
-  /** Removes every key of the cluster but the journal, and that last if it is to go too. */
-  async clear(redis: Redis, withJournal: boolean): Promise<void> {
+  /** Removes every key of the cluster but the journal and the mark. @throws FunctionFailed if another run has taken it */
+  async clear(redis: Redis): Promise<void> {
+    const { prefix, imported, meta } = this.#keys;
     for (let cursor = '0'; ; ) {
-      const [next, found] = await redis.scan(cursor, 'MATCH', `${this.#keys.prefix}*`, 'COUNT', 5000);
-      const kept = [this.#keys.imported, this.#keys.meta];
-      const gone = found.filter((key) => !kept.includes(key));
-      if (gone.length > 0) await redis.unlink(...gone);
-      if (next === '0') break;
+      const [next, found] = await redis.scan(cursor, 'MATCH', `${prefix}*`, 'COUNT', 5000);
+      const gone = found.filter((key) => key !== imported && key !== meta);
+      for (let at = 0; at < gone.length; at += keysMax) await this.#unlink(gone.slice(at, at + keysMax));
+      if (next === '0') return;
       cursor = next;
     }
-    if (withJournal) await redis.unlink(this.#keys.imported, this.#keys.meta);
+  }
+
+  /** Removes the journal. The mark stays: others may rely on it, and begin while this is done. @throws as {@link clear} */
+  forget(): Promise<void> {
+    return this.#unlink([this.#keys.imported]);
+  }
+
+  async #unlink(gone: readonly string[]): Promise<void> {
+    await this.#calls.call('import_unlink', [...gone, this.#keys.imported], [this.run]);
   }
 
   #inUse(why: string): RedisRefused {

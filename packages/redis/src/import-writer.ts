@@ -3,6 +3,7 @@
 // Calls are gathered, so that many leave together; each is of a bounded size, and may be made again. Nothing is known to
 // be stored before they have been sent. The routes of a Session follow from its Subscriptions.
 
+import type { Route } from '@skein/broker';
 import { encodeMessage, encodeWill } from '@skein/stored';
 import type { Argument, Calls } from './calls.ts';
 import type { Frame } from './frame.ts';
@@ -20,7 +21,6 @@ import type {
 import { type Keys, type PartitionKeys, partitionOf } from './keys.ts';
 import type { FunctionName } from './library.ts';
 import { awayMs } from './looks.ts';
-import type { Route } from './ports.ts';
 import { fieldOf } from './retained.ts';
 import { cursorFromTopic } from './retained-cursor.ts';
 import { bearsOf, nameOf } from './route-replica.ts';
@@ -55,6 +55,7 @@ export class ImportWriter {
   readonly #calls: Calls;
   readonly #keys: Keys;
   readonly #times: Times;
+  readonly #run: string;
   #frames: Frame[] = [];
   #bytes = 0;
   #routes: Route[] = [];
@@ -62,10 +63,12 @@ export class ImportWriter {
   /** By generation. */
   readonly sessions: Map<string, WrittenSession> = new Map();
 
-  constructor(calls: Calls, keys: Keys, times: Times) {
+  /** @param run the run that the journal is to be of, whenever something is written */
+  constructor(calls: Calls, keys: Keys, times: Times, run: string) {
     this.#calls = calls;
     this.#keys = keys;
     this.#times = times;
+    this.#run = run;
   }
 
   /** Whether so much is gathered that it should be sent. */
@@ -79,7 +82,7 @@ export class ImportWriter {
     for (let at = 0; at < this.#routes.length; at += routesMax) {
       const { routes, routesVersion, routesChecksum, routesLog } = this.#keys;
       const words = this.#routes.slice(at, at + routesMax).flatMap((route) => [nameOf(route), bearsOf(route)]);
-      this.#call('route_put', [routes, routesVersion, routesChecksum, routesLog], [0, 0, ...words]);
+      this.#call('import_routes', [routes, routesVersion, routesChecksum, routesLog], [0, 0, ...words]);
     }
     const frames = this.#frames;
     this.#frames = [];
@@ -145,8 +148,8 @@ export class ImportWriter {
       item.releases.length,
       item.reserve,
       over === undefined ? 'here' : 'over',
-      over?.undelivered ?? 0,
     ]);
+    if (over !== undefined) this.#lose(clientId, generation, over.undelivered);
     const { left } = this.#keys.bucketOf(clientId);
     const [u, , r, , i, d, , y, c] = this.#keys.generation(clientId, generation) as unknown as Generation;
     const taken = item.taken.map(({ entry, takenMs: sinceMs }) => ({
@@ -174,7 +177,7 @@ export class ImportWriter {
     let bytes = 0;
     const call = (): void => {
       const named = [keys.session(clientId), keys.queue(clientId, generation), keys.times(clientId, generation)];
-      if (args.length > 0) this.#call('import_entries', named, args);
+      if (args.length > 0) this.#call('import_entries', named, [generation, ...args]);
       args = [];
       bytes = 0;
     };
@@ -201,7 +204,8 @@ export class ImportWriter {
   }
 
   #ended({ session: { clientId, generation, undelivered, topicFilters } }: EndedItem): void {
-    this.#begin(clientId, generation, [0, 0, 0, 1, 1, 0, 0, 0, 'ended', undelivered]);
+    this.#begin(clientId, generation, [0, 0, 0, 1, 1, 0, 0, 0, 'ended']);
+    this.#lose(clientId, generation, undelivered);
     // By what options it had them nobody asks any more.
     const pairs = topicFilters.map((topicFilter): Pair => [topicFilter, '0000']);
     this.#add([[this.#keys.subscriptions(clientId, generation), 'h', pairs]]);
@@ -212,6 +216,15 @@ export class ImportWriter {
     const named = [this.#keys.session(clientId), bucket, expiries, wills, ended];
     const all = [...named, ...this.#keys.generation(clientId, generation)];
     this.#call('import_session', all, [clientId, generation, ...args]);
+  }
+
+  /** What counts as a message of a queue, and is none: a Session that is over tells by it what was lost with it. */
+  #lose(clientId: string, generation: string, count: number): void {
+    const queue = this.#keys.queue(clientId, generation);
+    for (let from = 1; from <= count; from += pairsMax) {
+      const length = Math.min(pairsMax, count - from + 1);
+      this.#add([[queue, 'h', Array.from({ length }, (_, n): Pair => [`x${from + n}`, ''])]]);
+    }
   }
 
   #retainedMessage({ message, order }: RetainedItem): void {
@@ -283,14 +296,16 @@ export class ImportWriter {
   }
 
   #call(name: FunctionName, named: readonly string[], args: readonly Argument[]): void {
-    const frame = this.#calls.begin(name, named.length);
+    const frame = this.#calls.begin(name, named.length + 1);
     for (const key of named) frame.text(key);
+    frame.text(this.#keys.imported);
     for (const arg of args) {
       if (typeof arg === 'string') frame.text(arg);
       else if (typeof arg === 'number') frame.number(arg);
       else frame.data(arg);
       this.#bytes += sizeOf(arg);
     }
+    frame.text(this.#run);
     this.#frames.push(frame);
   }
 }

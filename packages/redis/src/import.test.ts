@@ -1,4 +1,4 @@
-import { defaultLimits } from '@skein/broker';
+import { defaultLimits, type QueueEntry } from '@skein/broker';
 import { ManualClock, SeededRandom } from '@skein/broker/contract';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { entry, message, nowMs, plain, session, sourceOf } from '../testing/import-source.ts';
@@ -6,7 +6,7 @@ import { openStore } from '../testing/open.ts';
 import { RedisServer } from '../testing/redis-server.ts';
 import { openRedisImport, type RedisImport, type RedisImportOptions } from './import.ts';
 import type { ImportSource, StateItem } from './import-source.ts';
-import type { QueueEntry } from './ports.ts';
+import { Keys } from './keys.ts';
 
 let server: RedisServer;
 beforeAll(async () => {
@@ -145,6 +145,48 @@ describe('what is imported', () => {
     expect(await queues.enqueue([enqueue])).toMatchObject([[{ is: 'queued', expired: 1, entry: { seq: 4 } }]]);
     await own.advance(56_500);
     expect(await sessions.ended(10)).toMatchObject([{ clientId: 'lamp', undelivered: 3, topicFilters: ['lamp/#'] }]);
+  });
+
+  it("counts what an earlier Session of its Client holds for others to that one's queue, not to its own", async () => {
+    const sharedFilter = '$share/g/lamp/#';
+    const subscriptions = [{ ...plain, topicFilter: sharedFilter, subscriptionIdentifier: undefined }];
+    const living: StateItem[] = [
+      session('lamp', { nextSeq: 3 }),
+      { is: 'entries', generation: 'generation-of-lamp', entries: [entry(2)] },
+    ];
+    const over: StateItem[] = [
+      session('lamp', { generation: 'earlier', subscriptions, over: { undelivered: 0 }, nextSeq: 3 }),
+      { is: 'entries', generation: 'earlier', entries: [entry(2, { sharedFilter })] },
+    ];
+    const client = server.client();
+    async function queueOf(items: readonly StateItem[]): Promise<string | undefined> {
+      const cluster = server.newCluster();
+      expect(await importAll(cluster, sourceOf(items))).toMatchObject({ isComplete: true });
+      return (await client.hgetBuffer(new Keys(cluster).session('lamp'), 'qs'))?.toString('hex');
+    }
+    const alone = await queueOf(living);
+    expect(alone).toMatch(/^[0-9a-f]{100}$/);
+    expect(await queueOf([...living, ...over])).toBe(alone);
+    client.disconnect();
+  });
+
+  it('makes nobody wait for long: what was lost with a Session is noted by a thousand, in as many calls as it takes', async () => {
+    const cluster = server.newCluster();
+    const client = server.client();
+    await client.config('RESETSTAT');
+    const verdict = await importAll(
+      cluster,
+      sourceOf([
+        { is: 'ended', session: { clientId: 'gone', generation: 'g', undelivered: 20_001, topicFilters: ['a'] } },
+        session('over', { over: { undelivered: 10_500 } }),
+      ]),
+    );
+    expect(verdict.isComplete).toBe(true);
+    const calls = /cmdstat_fcall:calls=([0-9]+)/.exec(await client.info('commandstats'))?.[1];
+    expect(Number(calls)).toBeGreaterThan(21 + 11);
+    client.disconnect();
+    await using opened = await openStore(server.url, cluster, {}, { clock });
+    expect(await opened.store.sessions.ended(10)).toMatchObject([{ clientId: 'gone', undelivered: 20_001 }]);
   });
 
   it('[rule: QoS 2] knows which messages it has had, and which retained ones may come again', async () => {

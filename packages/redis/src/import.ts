@@ -1,18 +1,18 @@
 // Importing what another store held into an empty cluster, before its nodes start.
 //
 // It goes piece by piece, and may be stopped at any moment, by whatever: the journal (import-journal.ts) says whose import
-// it is and how far it has come, and the next run goes on from there. While it is open no node serves (checks.ts) or joins
+// it is and how far it has come, and the next run goes on from there; one that is still under way is told so, and stops. While it is open no node serves (checks.ts) or joins
 // (functions/members.lua). It is complete once everything was counted in Redis and is what the source counts.
 //
 // Nothing of what Clients rely on changes: generations, seqs, and with them Packet Identifiers, are the same; so are uids.
 // Times are moved by as much as the clocks of the two stores differ, so that what expires in an hour does so in an hour.
 // Epochs stay, and new ones are higher.
 
-import type { Random } from '@skein/broker';
+import { type Random, uidOfWill } from '@skein/broker';
 import { type Calls, listOf, numberOf } from './calls.ts';
 import { checkRedis, type RedisDurability } from './checks.ts';
 import { Times } from './import-bytes.ts';
-import { connectToImport, explained, type ImportPlace } from './import-connection.ts';
+import { connectToImport, explained, type ImportPlace, takenOver } from './import-connection.ts';
 import { countsIn, totalsIn } from './import-counts.ts';
 import { checksumWith, type ImportJournal, Journals, newJournal } from './import-journal.ts';
 import { type Counts, countNames, type ImportSource, type StateItem } from './import-source.ts';
@@ -75,10 +75,10 @@ export async function openRedisImport(options: RedisImportOptions): Promise<Redi
   const opened = await connectToImport(options);
   const { redis, calls, keys, place } = opened;
   try {
-    const dataset = Buffer.from(random.bytes(12)).toString('hex');
+    const dataset = nameFrom(random);
     const { durability } = await checkRedis(redis, keys, place, dataset, 'import');
     const shiftMs = time === 'source' ? 0 : await shiftOf(calls, source);
-    const journals = new Journals(calls, keys, place);
+    const journals = new Journals(opened, nameFrom(random));
     const { beginning, journal } = await begin({ ...opened, journals, source, shiftMs, cluster });
     return new Import({ redis, calls, keys, place, journals, source, durability, beginning, journal });
   } catch (error) {
@@ -91,29 +91,42 @@ export async function openRedisImport(options: RedisImportOptions): Promise<Redi
 /**
  * Takes back what an import that is not complete has copied.
  *
+ * A run that is still under way is told so, and stops.
+ *
  * @returns whether there was one
- * @throws RedisRefused if it is complete: nodes may have used it
+ * @throws RedisRefused if it is complete: nodes may have used it; or if another run goes on with it meanwhile
  */
-export async function discardRedisImport(options: Pick<RedisImportOptions, 'url' | 'cluster'>): Promise<boolean> {
-  const { redis, calls, keys, place } = await connectToImport(options);
+export async function discardRedisImport(
+  options: Pick<RedisImportOptions, 'url' | 'cluster' | 'random'>,
+): Promise<boolean> {
+  const opened = await connectToImport(options);
+  const { redis, place } = opened;
   try {
-    const journals = new Journals(calls, keys, place);
+    const journals = new Journals(opened, nameFrom(options.random));
     const journal = await journals.read();
-    if (journal?.is === 'done') {
+    if (journal === undefined) return false;
+    if ((await journals.take(journal.source)) === undefined) {
+      const now = await journals.read();
+      if (now?.is !== 'done') throw takenOver(place);
       throw new RedisRefused(
-        `what was migrated into the cluster ${options.cluster} in Redis at ${place} is complete since ${journal.doneAt}: ` +
+        `what was migrated into the cluster ${options.cluster} in Redis at ${place} is complete since ${now.doneAt}: ` +
           'its nodes may have changed it, and it is not taken back',
       );
     }
-    if (journal === undefined) return false;
-    await journals.doubt(journal.source);
-    await journals.clear(redis, true);
+    await journals.doubt();
+    await journals.clear(redis);
+    await journals.forget();
     return true;
   } catch (error) {
     throw explained(error, place);
   } finally {
     redis.disconnect();
   }
+}
+
+/** A name that nothing else has. */
+function nameFrom(random: Random): string {
+  return Buffer.from(random.bytes(12)).toString('hex');
 }
 
 /** How far the server's clock is ahead of the source's. */
@@ -133,7 +146,7 @@ interface Beginning extends ImportPlace {
 async function begin(
   around: Beginning,
 ): Promise<{ readonly beginning: ImportBeginning; readonly journal: ImportJournal }> {
-  const { redis, journals, source, shiftMs } = around;
+  const { redis, journals, source, shiftMs, place } = around;
   const before = await journals.read();
   if (before === undefined) await refuseUsed(around);
   if (before !== undefined && before.source !== source.id) throw ofAnother(around, before);
@@ -145,12 +158,14 @@ async function begin(
   const known = await journals.begin(journal);
   if (known === undefined) return { beginning: 'new', journal };
   if (known.source !== source.id) throw ofAnother(around, known);
-  if (known.state === source.state) return { beginning: 'continued', journal: known };
+  const taken = await journals.take(source.id);
+  if (taken === undefined) throw takenOver(place);
+  if (taken.state === source.state) return { beginning: 'continued', journal: taken };
   // Only a clean table is said to belong to what the source holds now: this may be stopped as well.
-  await journals.doubt(source.id);
-  await journals.clear(redis, false);
+  await journals.doubt();
+  await journals.clear(redis);
   const { is: _, ...anew } = journal;
-  await journals.note(source.id, 'open', anew);
+  await journals.note('open', anew);
   return { beginning: 'anew', journal };
 }
 
@@ -203,7 +218,7 @@ class Import implements RedisImport {
 
   constructor(of: ImportParts) {
     this.#of = of;
-    this.#writer = new ImportWriter(of.calls, of.keys, new Times(of.journal.shiftMs));
+    this.#writer = new ImportWriter(of.calls, of.keys, new Times(of.journal.shiftMs), of.journals.run);
   }
 
   get beginning(): ImportBeginning {
@@ -247,8 +262,8 @@ class Import implements RedisImport {
       const found = await countsIn(calls, keys, this.#writer.sessions);
       const isComplete = countNames.every((name) => wanted[name] === found[name]);
       const doneAt = new Date(source.nowMs()).toISOString();
-      if (isComplete) await journals.note(source.id, 'done', { doneAt });
-      else await journals.doubt(source.id);
+      if (isComplete) await journals.note('done', { doneAt });
+      else await journals.doubt();
       return { isComplete, wanted, found };
     } catch (error) {
       throw explained(error, place);
@@ -264,10 +279,10 @@ class Import implements RedisImport {
   }
 
   async #store(): Promise<void> {
-    const { journals, source, place } = this.#of;
+    const { journals, place } = this.#of;
     try {
       await this.#writer.send();
-      await journals.note(source.id, 'open', { pieces: this.#pieces, checksum: this.#checksum });
+      await journals.note('open', { pieces: this.#pieces, checksum: this.#checksum });
     } catch (error) {
       throw explained(error, place);
     }
@@ -280,15 +295,20 @@ class Import implements RedisImport {
    */
   #noteUids(item: StateItem): void {
     if (item.is === 'retained_uid') this.#uids.set(item.uid, item.sinceMs);
-    if (item.is === 'will') this.#open.add(`will-${item.generation}-${item.epoch}`);
+    if (item.is === 'will') this.#open.add(uidOfWill(item));
     if (item.is !== 'session') return;
     for (const { uid, isDone } of item.inbound) if (!isDone) this.#open.add(uid);
   }
 
   async #refuseOther(): Promise<never> {
-    await this.#of.journals.doubt(this.#of.source.id);
+    const { journals, source, place } = this.#of;
+    try {
+      await journals.doubt();
+    } catch (error) {
+      throw explained(error, place);
+    }
     throw new RedisRefused(
-      `${this.#of.source.place} tells something else than when an earlier run copied a part of it; run the same command ` +
+      `${source.place} tells something else than when an earlier run copied a part of it; run the same command ` +
         'again: it begins anew',
     );
   }

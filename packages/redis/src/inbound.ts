@@ -1,8 +1,8 @@
 // QoS 2 messages that Sessions have sent: the port over functions/inbound.
 
+import type { Inbound2, Ingress } from '@skein/broker';
 import { type Argument, listOf } from './calls.ts';
 import type { FunctionName } from './library.ts';
-import type { Inbound2, Ingress } from './ports.ts';
 import type { Surroundings } from './surroundings.ts';
 
 /** Messages in one call. */

@@ -1,11 +1,10 @@
 // Nodes that die and are taken for dead: what only a Redis between several of them can show.
 
-import { mark, StoreUnavailable } from '@skein/broker';
+import { type Acquire, type Member, type Members, mark, StoreUnavailable } from '@skein/broker';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BreakableWay } from '../testing/breakable-way.ts';
 import { type OpenedStore, openStore } from '../testing/open.ts';
 import { RedisServer } from '../testing/redis-server.ts';
-import type { Acquire, Member, Members } from './ports.ts';
 
 let server: RedisServer;
 beforeAll(async () => {

@@ -3,11 +3,11 @@
 // The hashes `o` of the buckets say which node holds which Session. A reap goes through all of them, some at a time,
 // and names what it found to a second function, which looks again before it acts: so several nodes may reap at once.
 
+import type { Member, Members, Renewal } from '@skein/broker';
 import { bucketCount } from './bucket.ts';
 import { type Argument, listOf, numberOf, type Reply, textOf } from './calls.ts';
 import type { LeaseTime } from './lease-time.ts';
 import { awayMs } from './looks.ts';
-import type { Member, Members, Reaped, Renewal } from './ports.ts';
 import type { Surroundings } from './surroundings.ts';
 
 /** Buckets looked through in one call. */
@@ -20,6 +20,8 @@ const foundMax = 200;
 const sessionsMax = 50;
 /** A cursor is a bucket and where to go on in it; Redis counts the latter within the size of a hash. */
 const placesPerBucket = 2 ** 40;
+
+type Reaped = Awaited<ReturnType<Members['reap']>>;
 
 /** What only the register needs. */
 export interface MembersSurroundings {

@@ -1,11 +1,11 @@
 // What several nodes on one Redis owe each other, beyond what one store promises alone.
 
+import type { Acquire } from '@skein/broker';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type OpenedStore, openStore } from '../testing/open.ts';
 import { RedisServer } from '../testing/redis-server.ts';
 import { bucketCount } from './bucket.ts';
 import { Looks } from './looks.ts';
-import type { Acquire } from './ports.ts';
 
 let server: RedisServer;
 beforeAll(async () => {

@@ -1,13 +1,12 @@
 // What becomes of batches that one call does not hold, and of messages for nobody.
 
-import { StoreUnavailable } from '@skein/broker';
+import { type Claim, type Enqueue, StoreUnavailable } from '@skein/broker';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openStore } from '../testing/open.ts';
 import { RedisServer } from '../testing/redis-server.ts';
 import { messageTo, subscribed, subscriptionToAll } from '../testing/subscribed.ts';
 import { EnqueueCall } from './enqueue-call.ts';
 import { Keys } from './keys.ts';
-import type { Claim, Enqueue } from './ports.ts';
 
 let server: RedisServer;
 beforeAll(async () => {

@@ -7,12 +7,6 @@
 // it refuses having written nothing, and would refuse again, is halved until one message for one Session stands alone:
 // that one is refused, and everybody else goes on.
 
-import { append } from './append-call.ts';
-import { decodeEntry } from './blob.ts';
-import { bucketOf } from './bucket.ts';
-import { bytesOf, FunctionFailed, listOf, numberOf, type Reply } from './calls.ts';
-import { EnqueueCall } from './enqueue-call.ts';
-import { outcomesOf } from './enqueue-reply.ts';
 import type {
   Append,
   Appended,
@@ -24,7 +18,13 @@ import type {
   QueueEntry,
   QueueRead,
   Queues,
-} from './ports.ts';
+} from '@skein/broker';
+import { append } from './append-call.ts';
+import { decodeEntry } from './blob.ts';
+import { bucketOf } from './bucket.ts';
+import { bytesOf, FunctionFailed, listOf, numberOf, type Reply } from './calls.ts';
+import { EnqueueCall } from './enqueue-call.ts';
+import { outcomesOf } from './enqueue-reply.ts';
 import { SettleCall } from './settle-call.ts';
 import type { Surroundings } from './surroundings.ts';
 

@@ -4,11 +4,10 @@
 // asks one of them. One with wildcards goes through them in their order: a call names all that are left, and takes as
 // much as a page holds, so that neither many matches nor few cost a call for each partition.
 
-import type { Message } from '@skein/broker';
+import type { Message, Retained, RetainedPage, RetainedSet } from '@skein/broker';
 import { decodeMessage, encodeMessage } from '@skein/stored';
 import { type Argument, bytesOf, listOf, numberOf, type Reply, textOf } from './calls.ts';
 import { type PartitionKeys, partitionOf } from './keys.ts';
-import type { Retained, RetainedPage, RetainedSet } from './ports.ts';
 import { cursorOf, withFed } from './retained-cursor.ts';
 import type { Surroundings } from './surroundings.ts';
 

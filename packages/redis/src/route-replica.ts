@@ -9,11 +9,10 @@
 // them once more, and they are passed over.
 
 import { hash } from 'node:crypto';
-import { StoreUnavailable } from '@skein/broker';
+import { type Route, type RouteChange, StoreUnavailable } from '@skein/broker';
 import type { Redis } from 'ioredis';
 import { listOf, numberOf, type Reply, textOf } from './calls.ts';
 import type { Keys } from './keys.ts';
-import type { Route, RouteChange } from './ports.ts';
 
 /** How long a read of the log waits for a change, in milliseconds; then the checksum is compared. */
 export const logWaitMs = 2000;

@@ -1,8 +1,7 @@
-import { mark } from '@skein/broker';
+import { mark, type RouteChange, type Routes } from '@skein/broker';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openStore } from '../testing/open.ts';
 import { RedisServer } from '../testing/redis-server.ts';
-import type { RouteChange, Routes } from './ports.ts';
 
 let server: RedisServer;
 beforeAll(async () => {

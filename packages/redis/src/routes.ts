@@ -1,9 +1,8 @@
 // The table of routes: the port over functions/route, and a replica of it.
 
-import { StoreUnavailable } from '@skein/broker';
+import { type MemberRoute, type Route, type RouteChange, type Routes, StoreUnavailable } from '@skein/broker';
 import type { Redis } from 'ioredis';
 import { listOf, numberOf, type Reply, textOf } from './calls.ts';
-import type { MemberRoute, Route, RouteChange, Routes } from './ports.ts';
 import { bearsOf, changeOf, nameOf, RouteReplica } from './route-replica.ts';
 import type { Surroundings } from './surroundings.ts';
 
@@ -60,7 +59,7 @@ export class RedisRoutes implements Routes {
   }
 
   /** @inheritdoc */
-  async awayIf(routes: readonly MemberRoute[]): Promise<void> {
+  async awayIf(routes: readonly (MemberRoute & { readonly version: number })[]): Promise<void> {
     for (let at = 0; at < routes.length; at += routesMax) {
       const some = routes.slice(at, at + routesMax);
       const words = some.flatMap((route) => [nameOf(route), `${route.version}`]);

@@ -3,11 +3,6 @@
 // Which keys a resumed Session has depends on its generation, which only Redis knows. So acquire guesses the one that
 // this node saw last; if that is wrong nothing has been written, and the answer says which to name.
 
-import { decodeWill, encodeWill } from '@skein/stored';
-import { bucketOf } from './bucket.ts';
-import { type Argument, bytesOf, listOf, numberOf, type Reply, textOf } from './calls.ts';
-import { Endings } from './endings.ts';
-import { awayMs } from './looks.ts';
 import type {
   Acquire,
   Acquired,
@@ -18,7 +13,12 @@ import type {
   Released,
   Sessions,
   StoredSubscription,
-} from './ports.ts';
+} from '@skein/broker';
+import { decodeWill, encodeWill } from '@skein/stored';
+import { bucketOf } from './bucket.ts';
+import { type Argument, bytesOf, listOf, numberOf, type Reply, textOf } from './calls.ts';
+import { Endings } from './endings.ts';
+import { awayMs } from './looks.ts';
 import type { Surroundings } from './surroundings.ts';
 
 /** Most entries an owned Session is reserved ahead. */

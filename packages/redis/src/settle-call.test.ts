@@ -1,10 +1,10 @@
 // What becomes of acknowledgements that come in any order, twice, or in numbers that one call does not hold.
 
+import type { Claim } from '@skein/broker';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type OpenedStore, openStore } from '../testing/open.ts';
 import { RedisServer } from '../testing/redis-server.ts';
 import { messageTo, subscribed } from '../testing/subscribed.ts';
-import type { Claim } from './ports.ts';
 import { SettleCall } from './settle-call.ts';
 
 let server: RedisServer;

@@ -1,10 +1,10 @@
 // One call of ack or rec: which Sessions' seqs it carries, and how it says so (functions/settle.lua).
 
+import type { QueueAck } from '@skein/broker';
 import type { Calls } from './calls.ts';
 import type { Frame } from './frame.ts';
 import type { Keys } from './keys.ts';
 import { Plan } from './plan.ts';
-import type { QueueAck } from './ports.ts';
 import { keyBytes, SessionKeys } from './session-keys.ts';
 
 /** Seqs settled in one call. */

@@ -1,11 +1,11 @@
 // What Shared Subscriptions leave in Redis, and what only several nodes at one Redis can show.
 
+import type { Claim, Enqueue, LeftSession } from '@skein/broker';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type OpenedStore, openStore } from '../testing/open.ts';
 import { RedisServer } from '../testing/redis-server.ts';
 import { messageTo, subscribed, subscriptionToAll } from '../testing/subscribed.ts';
 import { Keys } from './keys.ts';
-import type { Claim, Enqueue, LeftSession } from './ports.ts';
 
 let server: RedisServer;
 beforeAll(async () => {

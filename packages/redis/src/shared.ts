@@ -3,11 +3,11 @@
 // What members leave behind is indexed in each bucket, and buckets are looked at as for Wills (looks.ts): at once where
 // this node knows of something, and in turn for what others left and did not live to look after.
 
+import type { LeftSession, Shared, SharedChoice, TakenMessage } from '@skein/broker';
 import { decodeEntry } from './blob.ts';
 import { bucketOf } from './bucket.ts';
 import { type Argument, bytesOf, listOf, numberOf, textOf } from './calls.ts';
 import type { BucketKeys, Keys } from './keys.ts';
-import type { LeftSession, Shared, SharedChoice, TakenMessage } from './ports.ts';
 import type { Surroundings } from './surroundings.ts';
 
 /** How long whoever takes messages has to give them to others, in milliseconds. */

@@ -1,7 +1,7 @@
 // Will Messages that are due: the port over functions/wills.
 
+import type { DueWill, Wills } from '@skein/broker';
 import { bytesOf, listOf, textOf } from './calls.ts';
-import type { DueWill, Wills } from './ports.ts';
 import { dueWillOf, pairsOf } from './sessions.ts';
 import type { Surroundings } from './surroundings.ts';
 

@@ -1,11 +1,10 @@
 // What an import reads from in tests: pieces made by hand.
 
-import type { Message } from '@skein/broker';
+import type { Message, QueueEntry } from '@skein/broker';
 import { ManualClock } from '@skein/broker/contract';
 import type { Redis } from 'ioredis';
 import type { ImportSource, SessionItem, StateItem } from '../src/import-source.ts';
 import { countsOf, noCounts, sumOf } from '../src/import-source.ts';
-import type { QueueEntry } from '../src/ports.ts';
 
 /** What the clock of tests says at first. */
 export const nowMs: number = new ManualClock().nowMs();
@@ -56,6 +55,44 @@ export function session(clientId: string, of: Partial<SessionItem> = {}): Sessio
     username: undefined,
     ...of,
   };
+}
+
+/** A bit of everything, for so many Clients. */
+export function much(clients: number, bytes = 100): StateItem[] {
+  const sharedFilter = '$share/g/a';
+  const will = { topic: 'gone', payload: Buffer.from('x'), qos: 1, retain: false, properties: undefined } as const;
+  const items: StateItem[] = [{ is: 'epoch', epoch: 9_000 }];
+  for (let n = 0; n < clients; n++) {
+    const clientId = `client-${n}`;
+    const large = message('a', 'x'.repeat(bytes), { expiresAtMs: n % 3 === 0 ? 9e12 : 0 });
+    const of = session(clientId, {
+      nextSeq: 40,
+      headSeq: 3,
+      releases: [5, 4],
+      inbound: [{ packetId: 1, uid: `uid-${n}`, isDone: n % 2 === 0 }],
+      seen: [{ uid: `seen-${n}`, sinceMs: 5, refusal: undefined }],
+      taken: [{ entry: entry(3, { sharedFilter }), takenMs: 7 }],
+    });
+    items.push(of, {
+      is: 'will',
+      clientId,
+      generation: of.generation,
+      epoch: 7_000,
+      will,
+      username: undefined,
+      dueMs: n,
+      isClaimed: n % 2 === 0,
+    });
+    items.push({
+      is: 'entries',
+      generation: of.generation,
+      entries: [entry(10, { message: large }), entry(11, { sharedFilter })],
+    });
+    items.push({ is: 'entries', generation: of.generation, entries: [entry(12), entry(14, { message: large })] });
+    items.push({ is: 'retained', message: message(`a/${n}`, 'y', { retain: true }), order: undefined });
+    items.push({ is: 'retained_uid', uid: `uid-${n}`, sinceMs: 5 });
+  }
+  return items;
 }
 
 /** A source of these pieces. */

@@ -1,6 +1,6 @@
 // A stored Session that has everything, and messages for it.
 
-import type { Claim, Enqueue, StoredSubscription } from '../src/ports.ts';
+import type { Claim, Enqueue, StoredSubscription } from '@skein/broker';
 import type { OpenedStore } from './open.ts';
 
 /** Everything at QoS 1, under Subscription Identifier 3. */

@@ -69,9 +69,9 @@ function reportText(report: CheckedDirectory): string {
 
 function fileTable({ files, format }: CheckedDirectory): string[] {
   const head = ['file', 'state', 'format', 'begun', 'frames', 'records', 'bytes'];
-  const rows = files.map(({ name, state, standing, header, frames, records, bytes }) => [
+  const rows = files.map(({ name, state, standing, isUnknown, header, frames, records, bytes }) => [
     name,
-    standing === 'superseded' && state === 'good' ? 'not needed' : state,
+    isUnknown ? 'unknown' : standing === 'superseded' && state === 'good' ? 'not needed' : state,
     header === undefined ? '?' : String(format),
     header === undefined ? '?' : new Date(header.begunMs).toISOString().slice(0, 19),
     String(frames),
@@ -92,9 +92,9 @@ function fileTable({ files, format }: CheckedDirectory): string[] {
 
 function problemsOf({ files, missing }: CheckedDirectory): string[] {
   const lines = missing === undefined ? [] : [`${missing} should be there, and is not.`];
-  for (const { name, bad, framesBehind, bytes } of files) {
+  for (const { name, bad, framesBehind, isUnknown, bytes } of files) {
     if (bad === undefined) continue;
-    const behind = framesBehind === 0 ? '' : `; behind it are ${counted(framesBehind, 'whole frame')}`;
+    const behind = framesBehind === 0 || isUnknown ? '' : `; behind it are ${counted(framesBehind, 'whole frame')}`;
     lines.push(`${name} at byte ${bad.at} of ${bytes}: ${bad.why}${behind}.`);
   }
   return lines.length === 0 ? [] : [...lines, ''];
@@ -105,26 +105,42 @@ function verdict({ directory, files, isGood, remedy }: CheckedDirectory): string
     return ['It is good. The torn end was never known to be on the disk; the next start cuts it off.'];
   }
   if (isGood) return ['It is good.'];
+  if (files.some(({ isUnknown }) => isUnknown)) {
+    return ['It holds what this version cannot read, and a repair would do nothing to it.'];
+  }
   if (remedy === undefined) {
     return [
       'It is damaged, and no step of a repair helps: restore it from a backup, or begin with an empty directory.',
     ];
   }
-  const lost = remedy.framesLost === 0 ? 'nothing more that is known of' : counted(remedy.framesLost, 'frame');
   return [
-    `It is damaged. A repair loses ${lost}, deletes nothing, and is: skein check-data ${directory} --repair`,
+    `It is damaged. A repair loses ${lossText(remedy)}, deletes nothing, and is: skein check-data ${directory} --repair`,
     ...remedy.steps.map((step, index) => `  ${index + 1}. ${stepText(step)}`),
   ];
+}
+
+/** What a repair costs: whole frames can be counted, but of what is spoilt nobody knows how much it was. */
+function lossText({ framesLost, bytesUnknown }: NonNullable<CheckedDirectory['remedy']>): string {
+  const spoilt = `what ${counted(bytesUnknown, 'spoilt byte')} held`;
+  if (framesLost === 0) return bytesUnknown === 0 ? 'nothing more that is known of' : spoilt;
+  return bytesUnknown === 0 ? counted(framesLost, 'frame') : `${counted(framesLost, 'frame')} and ${spoilt}`;
 }
 
 function stepText(step: RepairStep): string {
   switch (step.is) {
     case 'set aside':
       return `${step.file} is renamed ${step.as}`;
-    case 'cut':
-      return `${step.file} counts up to byte ${step.at} only; the ${counted(step.bytes, 'byte')} behind it are copied to ${step.as}`;
+    case 'cut': {
+      const { file, at, bytes, bytesUnreadable, as } = step;
+      const holes =
+        bytesUnreadable === 0
+          ? ''
+          : `, with zeros for the ${counted(bytesUnreadable, 'byte')} that the disk does not give out`;
+      if (at === 0) return `${file} counts no more, and is copied to ${as}${holes}`;
+      return `${file} counts up to byte ${at} only; the ${counted(bytes, 'byte')} behind it are copied to ${as}${holes}`;
+    }
     case 'begin':
-      return `log ${step.header.number} is begun, which says so`;
+      return `log ${step.header.number} is begun, which says that calls are missing`;
   }
 }
 

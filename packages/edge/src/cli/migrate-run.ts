@@ -142,10 +142,11 @@ export async function discard(words: MigrateWords, { out, err, ask }: MigrateSur
   if (!words.yes) {
     const isMeant = await ask?.(`Remove what was copied into the cluster ${cluster} in ${to}? [y/N] `);
     if (isMeant === undefined) err.write('skein: nobody is here to be asked; say --yes as well\n');
+    if (isMeant === false && !json) out.write('Nothing has been removed.\n');
     if (isMeant !== true) return isMeant === undefined ? ExitCode.usage : unfinished;
   }
   try {
-    const wasThere = await discardRedisImport({ url: words.to, cluster });
+    const wasThere = await discardRedisImport({ url: words.to, cluster, random: new SystemRandom() });
     if (json) out.write(`${JSON.stringify({ event: 'discarded', wasThere, to, cluster })}\n`);
     else out.write(wasThere ? 'It is removed.\n' : 'There was nothing: nothing has been copied there.\n');
     return ExitCode.success;

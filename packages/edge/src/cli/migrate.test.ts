@@ -1,8 +1,10 @@
+import { PassThrough } from 'node:stream';
 import type { ImportSource } from '@skein/redis';
 import { describe, expect, it } from 'vitest';
 import { countsTable, Progress, type Screen, verdictJson, verdictTable } from './migrate-report.ts';
 import { discard, type MigrateSurroundings, migrateFrom } from './migrate-run.ts';
 import { type MigrateWords, readMigrateWords } from './migrate-words.ts';
+import { ask } from './question.ts';
 
 const nowhere = 'redis://ada:hunter2@127.0.0.1:1/3';
 const counts = { sessions: 1234, subscriptions: 5, messages: 6, releases: 7, inbound: 8, retained: 9, wills: 10 };
@@ -173,6 +175,32 @@ describe('skein migrate', () => {
     expect(said.out).toContain('Nothing has been done.');
     expect(await discard(good(['--to', nowhere, '--discard']), around)).toBe(1);
     expect(asked[1]).toMatch(/^Remove what was copied/);
+    expect(said.out).toContain('Nothing has been removed.');
+  });
+
+  it.each([
+    ['y\n', true],
+    ['Yes \n', true],
+    ['\n', false],
+    ['yesterday\n', false],
+    ['\u0003', false],
+    ['\u0004', false],
+    ['y\u0003', false],
+  ])('takes nothing but a yes for one: %j typed at a terminal', async (typed, isYes) => {
+    const [input, output] = [new PassThrough(), Object.assign(new PassThrough(), { isTTY: true, columns: 80 })];
+    const answer = ask('Really? ', input, output);
+    input.write(typed);
+    expect(await answer).toBe(isYes);
+    const shown = String(output.read());
+    expect(shown).toContain('Really? ');
+    expect(shown.endsWith('\n')).toBe(true);
+  });
+
+  it('takes the end of what is typed for a no', async () => {
+    const input = new PassThrough();
+    const answer = ask('Really? ', input, new PassThrough());
+    input.end();
+    expect(await answer).toBe(false);
   });
 
   it('ends with 78 where there is no Redis, and never tells a password', async () => {

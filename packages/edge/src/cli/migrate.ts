@@ -4,12 +4,12 @@
 // pieces, a second one at once.
 
 import { resolve } from 'node:path';
-import { createInterface } from 'node:readline/promises';
 import { directoryOf } from '../config/store-url.ts';
 import { ExitCode } from '../exit-code.ts';
 import type { Screen } from './migrate-report.ts';
 import { discard, type MigrateSurroundings, migrateFrom } from './migrate-run.ts';
 import { migrateHelp, readMigrateWords } from './migrate-words.ts';
+import { ask } from './question.ts';
 
 /**
  * Does what the words behind `migrate` say.
@@ -56,20 +56,11 @@ function surroundings(): MigrateSurroundings {
     out: screenOf(process.stdout),
     err: screenOf(process.stderr),
     monotonicMs: () => performance.now(),
-    ask: isTerminal ? ask : undefined,
+    ask: isTerminal ? (question) => ask(question, process.stdin, process.stderr) : undefined,
     isStopped: () => isStopped,
   };
 }
 
 function screenOf(stream: NodeJS.WriteStream): Screen {
   return { isTerminal: stream.isTTY === true, write: (text) => void stream.write(text) };
-}
-
-async function ask(question: string): Promise<boolean> {
-  const lines = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    return /^y(es)?$/i.test((await lines.question(question)).trim());
-  } finally {
-    lines.close();
-  }
 }
