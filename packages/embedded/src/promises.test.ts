@@ -174,6 +174,7 @@ describe('what was acknowledged is there after a kill', () => {
     const sets = Array.from({ length: 100 }, (_, i) => ({
       message: messageOn(`old/${i}`, { retain: true, expiresAtMs: startMs + 10_000 }),
       uid: undefined,
+      order: undefined,
     }));
     await first.does(first.store.retained.set(sets));
 
@@ -181,7 +182,9 @@ describe('what was acknowledged is there after a kill', () => {
     const second = await Life.open(first.killed(), clock, { retainedMaxMessages: 50 });
     await seconds(clock, 20);
     const set = async (topic: string): Promise<readonly boolean[]> =>
-      second.does(second.store.retained.set([{ message: messageOn(topic, { retain: true }), uid: undefined }]));
+      second.does(
+        second.store.retained.set([{ message: messageOn(topic, { retain: true }), uid: undefined, order: undefined }]),
+      );
     const answers = [];
     for (const topic of ['new/0', 'new/1', 'new/2', 'new/3']) answers.push(...(await set(topic)));
     expect(answers).toEqual([false, false, false, true]);
@@ -291,8 +294,8 @@ describe('the node’s time goes on from what was stored last', () => {
 describe('a call that was made, and not answered in time, may be repeated', () => {
   it('and the undoing of an acquire still tells that it had happened', async () => {
     const clock = new ManualClock(startMs);
-    const { store, disk, does } = await Life.open(new FaultyDisk(), clock, {}, 'always');
-    const call = does.bind({ clock });
+    const { store, disk } = await Life.open(new FaultyDisk(), clock, {}, 'always');
+    const call = <Answer>(asked: Promise<Answer>): Promise<Answer> => ends(clock, asked);
     await call(store.sessions.acquire(acquireOf('client')));
     const taking = acquireOf('client'); // by a second Network Connection, whose CONNECT is refused for lateness
     await call(store.sessions.acquire(taking));
@@ -348,8 +351,8 @@ describe('a Packet Identifier that a Client may still know is given to no other 
 describe('a full queue that makes room', () => {
   it('drops nothing in vain: a message that does not fit all the same costs no other', async () => {
     const clock = new ManualClock(startMs);
-    const { store, does } = await Life.open(new FaultyDisk(), clock, { queueFull: 'drop-old', queueMaxBytes: 10_000 });
-    const call = does.bind({ clock });
+    const { store } = await Life.open(new FaultyDisk(), clock, { queueFull: 'drop-old', queueMaxBytes: 10_000 });
+    const call = <Answer>(asked: Promise<Answer>): Promise<Answer> => ends(clock, asked);
     const { claim } = await call(store.sessions.acquire(acquireOf('client')));
     await call(store.sessions.subscribe(claim, [subscriptionTo('a')]));
     await call(store.sessions.release({ claim, sessionExpirySeconds: 3600, will: 'drop', sentSeq: 0 }));

@@ -133,7 +133,7 @@ describe('the admin port', () => {
   it('says that its port is in use', async () => {
     await open();
     const port = Number(new URL(admin?.url ?? '').port);
-    const told = { state: () => 'ready' as const, metrics: { contentType: '', read: async () => '' } };
+    const told = { state: () => 'ready' as const, metrics: async () => ({ contentType: '', read: async () => '' }) };
     await expect(serveAdmin('127.0.0.1', port, told)).rejects.toThrow(`http://127.0.0.1:${port}: the port is in use`);
   });
 });
