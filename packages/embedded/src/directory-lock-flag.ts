@@ -4,18 +4,17 @@
 // connects to it gets through if the process lives, also if it was stopped in its tracks, and is refused from the moment
 // of its death, however it died. It tells whoever comes who it is.
 //
-// Where the file system has no sockets, or is several machines', a file names the process, and whether that one lives is
-// looked up. That is weaker: another machine has processes of its own, of which nothing can be known from here.
+// Where the file system has no sockets, or is not known to be this machine's alone, a file names the process
+// (directory-lock-file.ts). That is weaker.
 //
 // A flag's name is random and never used twice, and a flag is made under another name and then renamed: what was found
 // dead once is dead for ever and may be removed by anybody.
 
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { type FileHandle, open, readFile, rename, statfs, unlink, writeFile } from 'node:fs/promises';
+import { type FileHandle, open, rename, statfs } from 'node:fs/promises';
 import { connect, createServer, type Server } from 'node:net';
-import { hostname } from 'node:os';
 import { join, relative } from 'node:path';
+import { bearerOf, lookAtFile, raiseFile, removed } from './directory-lock-file.ts';
 import { StoreRefused } from './refusal.ts';
 
 /** Who raised a flag. */
@@ -61,8 +60,16 @@ const nameBytes = 8;
 const socketPathMax = 103;
 /** What the kernel says of a socket whose process is gone, and of one that was removed meanwhile. */
 const deadCodes = new Set(['ECONNREFUSED', 'ENOENT', 'ENOTSOCK']);
-/** File systems of several machines (NFS, SMB, SMB 2, Ceph), by number: the kernel knows of a socket on its own only. */
-const sharedFileSystems = new Set([0x6969, 0xff534d42, 0xfe534d42, 0x00c36400]);
+/**
+ * File systems that are one machine's alone, by the number that the system gives them. On any other a socket may be
+ * another machine's, of which the kernel here knows nothing.
+ */
+const localFileSystems: Readonly<Record<string, ReadonlySet<number>>> = {
+  // ext2 to ext4, XFS, Btrfs, ZFS, tmpfs, overlayfs, F2FS, bcachefs
+  linux: new Set([0xef53, 0x58465342, 0x9123683e, 0x2fc12fc1, 0x01021994, 0x794c7630, 0xf2f52010, 0xca451a4e]),
+  // HFS+, APFS
+  darwin: new Set([17, 26]),
+};
 /** What a file system says that has no sockets. */
 const noSockets = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EINVAL', 'EPROTONOSUPPORT', 'EAFNOSUPPORT']);
 
@@ -76,13 +83,18 @@ export async function raiseFlag(directory: string, node: string, kind: 'socket' 
   const id = randomBytes(nameBytes).toString('hex');
   const bearer = { pid: process.pid, node, since: new Date().toISOString(), holds: false };
   try {
-    const isShared = sharedFileSystems.has((await statfs(directory)).type);
-    if (isShared || kind === 'file') return await raiseFile(directory, id, bearer);
+    const isLocal = isOfOneMachine((await statfs(directory)).type, process.platform);
+    if (!isLocal || kind === 'file') return await raiseFile(directory, id, bearer);
     return await raiseSocket(directory, id, bearer);
   } catch (error) {
     if (!noSockets.has((error as NodeJS.ErrnoException).code ?? '')) throw error;
     return await raiseFile(directory, id, bearer);
   }
+}
+
+/** Whether a file system, by its number, is known to be one machine's alone. */
+export function isOfOneMachine(fileSystem: number, platform: NodeJS.Platform): boolean {
+  return localFileSystems[platform]?.has(fileSystem) === true;
 }
 
 /** Looks at somebody's flag. */
@@ -185,81 +197,5 @@ async function onSocketPath<Result>(
     return await use(`/proc/self/fd/${handle.fd}/${name}`);
   } finally {
     await handle.close();
-  }
-}
-
-/** A file that names a process. */
-interface ProcessFile extends FlagBearer {
-  readonly host: string;
-  readonly boot: string;
-  /** When the process started, as its system counts; a later one of the same number has another. */
-  readonly started: string;
-}
-
-async function raiseFile(directory: string, id: string, bearer: FlagBearer): Promise<Flag> {
-  const name = `lock-${id}.pid`;
-  const write = async (holds: boolean): Promise<void> => {
-    const of: ProcessFile = { ...bearer, holds, host: hostname(), boot: bootId(), started: startOf(process.pid) ?? '' };
-    await writeFile(join(directory, `lock-${id}.new`), `${JSON.stringify(of)}\n`, { flush: true });
-    await rename(join(directory, `lock-${id}.new`), join(directory, name));
-  };
-  await write(false);
-  return { name, isWeak: true, hold: () => write(true), lower: () => removed(join(directory, name)) };
-}
-
-async function lookAtFile(path: string): Promise<FlagSeen> {
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'ENOENT' ? { is: 'dead' } : { is: 'alive', bearer: undefined };
-  }
-  const bearer = bearerOf(text) as ProcessFile | undefined;
-  // Nothing can be said of a process of another machine, and one that has not been written whole is not ours to judge.
-  if (bearer === undefined || bearer.host !== hostname()) return { is: 'alive', bearer };
-  const isAlive = bearer.boot === bootId() && startOf(bearer.pid) === bearer.started;
-  return isAlive ? { is: 'alive', bearer } : { is: 'dead' };
-}
-
-/** Names the time since the machine was started; empty where the system does not tell. */
-function bootId(): string {
-  try {
-    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
-  } catch {
-    return '';
-  }
-}
-
-/** When a process started; empty if only its being there is known, undefined if there is none. */
-function startOf(pid: number): string | undefined {
-  try {
-    process.kill(pid, 0);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return undefined;
-  }
-  try {
-    // The second field is a name in brackets, in which anything may be.
-    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\)/s, '').trim().split(' ');
-    return fields[19] ?? '';
-  } catch {
-    return '';
-  }
-}
-
-function bearerOf(text: string): FlagBearer | undefined {
-  try {
-    const said: unknown = JSON.parse(text);
-    return typeof said === 'object' && said !== null && 'pid' in said ? (said as FlagBearer) : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/** Removes a file, if it is there. */
-export async function removed(path: string): Promise<void> {
-  try {
-    await unlink(path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }
 }

@@ -2,7 +2,19 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { statfs } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,7 +23,7 @@ import { fileURLToPath } from 'node:url';
 import { rolldown } from 'rolldown';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { DirectoryTaken, lockDirectory } from './directory-lock.ts';
-import { raiseFlag } from './directory-lock-flag.ts';
+import { isOfOneMachine, raiseFlag } from './directory-lock-flag.ts';
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
@@ -199,18 +211,40 @@ describe.skipIf(process.platform === 'win32')('a data directory', () => {
 });
 
 describe.skipIf(process.platform !== 'linux')('a data directory of which a file says whose it is', () => {
-  const leave = (directory: string, of: object): void => {
-    const whole = { pid: 1, node: 'n1', since: 'noon', holds: true, host: hostname(), boot: '', started: '', ...of };
-    writeFileSync(join(directory, 'lock-00000000000000aa.pid'), JSON.stringify(whole));
+  const here = {
+    host: hostname(),
+    boot: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(),
+    pids: readlinkSync('/proc/self/ns/pid'),
+  };
+  /** What a process leaves that nobody can ask. */
+  const leave = (directory: string, of: object): string => {
+    const path = join(directory, 'lock-00000000000000aa.pid');
+    const whole = { pid: 1, node: 'n1', since: 'noon', holds: true, ...here, started: '', ...of };
+    writeFileSync(path, JSON.stringify(whole));
+    return path;
   };
 
-  it('is free if that process is gone, or was of another life of the machine', async () => {
+  it('is free if that process is gone', async () => {
     const directory = newDirectory();
     const gone = new Starter();
     await gone.kill();
     leave(directory, { pid: gone.pid });
     await (await lockDirectory(directory)).release();
-    leave(directory, { pid: process.pid, boot: 'another' });
+    // Or another one bears its number.
+    leave(directory, { pid: process.pid, started: 'never' });
+    await (await lockDirectory(directory)).release();
+    expect(readdirSync(directory)).toEqual([]);
+  });
+
+  it.each([
+    ['another start of the machine, or another machine of its name', { boot: 'another' }],
+    ['another container', { pids: 'pid:[1]' }],
+  ])('is free if that was in %s, and the file is touched no more', async (_, elsewhere) => {
+    const directory = newDirectory();
+    const path = leave(directory, { pid: process.pid, ...elsewhere });
+    const touching = setInterval(() => utimesSync(path, new Date(), new Date()), 500);
+    await expect(lockDirectory(directory)).rejects.toThrow(`in use by process ${process.pid} (node n1)`);
+    clearInterval(touching);
     await (await lockDirectory(directory)).release();
     expect(readdirSync(directory)).toEqual([]);
   });
@@ -228,7 +262,36 @@ describe.skipIf(process.platform !== 'linux')('a data directory of which a file 
     const flag = await raiseFlag(directory, 'lamp', 'file');
     await flag.hold();
     await expect(lockDirectory(directory)).rejects.toThrow(`in use by process ${process.pid} (node lamp)`);
+    // Which shows from anywhere.
+    const touchedMs = (): number => statSync(join(directory, flag.name)).mtimeMs;
+    const first = touchedMs();
+    await vi.waitFor(() => expect(touchedMs()).toBeGreaterThan(first), { timeout: 10_000 });
     await flag.lower();
     await (await lockDirectory(directory)).release();
+  });
+});
+
+describe('a socket', () => {
+  it.each([
+    ['ext4', 'linux', 0xef53, true],
+    ['overlayfs', 'linux', 0x794c7630, true],
+    ['Btrfs', 'linux', 0x9123683e, true],
+    ['APFS', 'darwin', 26, true],
+    ['NFS', 'linux', 0x6969, false],
+    ['FUSE, and what a virtual machine shares by it', 'linux', 0x65735546, false],
+    ['9p', 'linux', 0x01021997, false],
+    ['anything else', 'linux', 1, false],
+    ['anything where numbers are others', 'freebsd', 0xef53, false],
+  ] as const)('is enough on %s of %s: %s is %s', (_, platform, fileSystem, isEnough) => {
+    expect(isOfOneMachine(fileSystem, platform)).toBe(isEnough);
+  });
+
+  it.skipIf(process.platform === 'win32')('is what a directory is kept by on a disk of this machine', async () => {
+    const directory = newDirectory();
+    const { type } = await statfs(directory);
+    const flag = await raiseFlag(directory, 'lamp');
+    expect(flag.isWeak).toBe(!isOfOneMachine(type, process.platform));
+    expect(flag.name).toMatch(flag.isWeak ? /\.pid$/ : /\.sock$/);
+    await flag.lower();
   });
 });

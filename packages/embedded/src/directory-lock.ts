@@ -12,15 +12,8 @@ import { createHash } from 'node:crypto';
 import { readdir, realpath } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import {
-  type Flag,
-  type FlagBearer,
-  flagName,
-  lookAtFlag,
-  raiseFlag,
-  removed,
-  unfinishedName,
-} from './directory-lock-flag.ts';
+import { removed } from './directory-lock-file.ts';
+import { type Flag, type FlagBearer, flagName, lookAtFlag, raiseFlag, unfinishedName } from './directory-lock-flag.ts';
 import { StoreRefused } from './refusal.ts';
 
 /** The directory is another process's; the message names it if it can. */
@@ -31,8 +24,9 @@ export class DirectoryTaken extends StoreRefused {
 /** A directory that is this process's. */
 export interface DirectoryLock {
   /**
-   * Whether a file that names this process has to do, since the file system has no sockets, or is several machines':
-   * then another machine may have to be told by hand that this process is gone, and one of this name is not kept out.
+   * Whether a file that names this process has to do, since the file system has no sockets, or may be several machines':
+   * then another machine may have to be told by hand that this process is gone, and one of the same name, which sees only
+   * that the file is touched every second, takes this process for dead if it stands still for some seconds.
    */
   readonly isWeak: boolean;
   /** Lets go of it. */

@@ -29,6 +29,13 @@ export interface DiskFile {
   close(): Promise<void>;
 }
 
+/** An open directory. */
+export interface DiskDirectory {
+  /** Resolves when the names of its files are on the disk as they are. */
+  sync(): Promise<void>;
+  close(): Promise<void>;
+}
+
 /** A file system. */
 export interface Disk {
   /** Makes a directory, and those that it lies in, unless it is there. */
@@ -42,8 +49,8 @@ export interface Disk {
   /** Gives a file another name, in the place of a file that may have it. */
   rename(from: string, to: string): Promise<void>;
   remove(path: string): Promise<void>;
-  /** Resolves when the names of a directory's files are on the disk as they are. */
-  syncDirectory(path: string): Promise<void>;
+  /** Opens a directory, to be synced: apart from the sync, so that it can be had before something is done that needs it. */
+  openDirectory(path: string): Promise<DiskDirectory>;
   /** How many bytes this process may still write to the file system that a directory is on. */
   freeBytes(directory: string): Promise<number>;
   /** Says which start of the machine this is; undefined where there is no telling. */
@@ -69,7 +76,7 @@ export const systemDisk: Disk = {
   create: (path) => open(path, 'w'),
   rename: (from, to) => files.rename(from, to),
   remove: (path) => files.unlink(path),
-  syncDirectory,
+  openDirectory,
   freeBytes: async (directory) => {
     const { bavail, bsize } = await files.statfs(directory);
     return bavail * bsize;
@@ -99,7 +106,12 @@ async function makeDirectory(path: string): Promise<void> {
     return await makeDirectory(path);
   }
   // A directory is named by the one it lies in, and has to be found there when the power has failed.
-  await syncDirectory(dirname(resolve(path)));
+  const directory = await openDirectory(dirname(resolve(path)));
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
+  }
 }
 
 async function isThere(path: string): Promise<boolean> {
@@ -109,16 +121,19 @@ async function isThere(path: string): Promise<boolean> {
   );
 }
 
-async function syncDirectory(path: string): Promise<void> {
+async function openDirectory(path: string): Promise<DiskDirectory> {
   const directory = await files.open(path, 'r');
-  try {
-    await directory.sync();
-  } catch (error) {
-    // Some file systems (and Windows) know no such thing: they keep names in order themselves.
-    if (!knowsNoSync(error)) throw error;
-  } finally {
-    await directory.close();
-  }
+  return {
+    sync: async () => {
+      try {
+        await directory.sync();
+      } catch (error) {
+        // Some file systems (and Windows) know no such thing: they keep names in order themselves.
+        if (!knowsNoSync(error)) throw error;
+      }
+    },
+    close: () => directory.close(),
+  };
 }
 
 function knowsNoSync(error: unknown): boolean {

@@ -2,10 +2,12 @@
 
 import { join } from 'node:path';
 import type { Disk, DiskFile } from './disk.ts';
-import { decodeHeader, type FileHeader } from './file-header.ts';
-import { type FramesPlace, isDamage, lookBehind, readFrames } from './reading.ts';
+import { decodeHeader, type FileHeader, headerBytes } from './file-header.ts';
+import { frameBytes } from './frame.ts';
+import { type BehindBad, type FramesPlace, type FramesRead, isDamage, lookBehind, readFrames } from './reading.ts';
 import { isComplete, readBeginning } from './recovery.ts';
 import type { Segment } from './segments.ts';
+import { UnreadableFile } from './unreadable.ts';
 
 /** What is found in one file. */
 export interface FileReport extends Segment {
@@ -30,12 +32,18 @@ export interface FileReport extends Segment {
   readonly bad: { readonly at: number; readonly why: string } | undefined;
   /** Whole frames behind that place. */
   readonly framesBehind: number;
+  /** Bytes from that place on that belong to no whole frame, and those that are missing: nobody knows what they held. */
+  readonly bytesUnknown: number;
+  /** Bytes that the disk does not give out. */
+  readonly bytesUnreadable: number;
   /** The number of the frame that is to come next. */
   readonly nextSequence: number;
 }
 
 /** Takes what the files that count hold, in order, up to the first damage. @returns how many records a payload has */
 export interface RecordsSink {
+  /** Calls of another version are not replayed by a start. */
+  readonly callsVersion?: number;
   snapshotFrame(payload: Buffer): number;
   callsFrame(payload: Buffer): number;
 }
@@ -47,35 +55,37 @@ export interface Beginning {
   /** Why there is no header. */
   readonly why: string | undefined;
   readonly isUnknown: boolean;
+  /** Bytes of it that the disk does not give out. */
+  readonly bytesUnreadable: number;
 }
 
 /** Reads what a file begins with. */
 export async function readHeaderOf(directory: string, disk: Disk, { kind, number, name }: Segment): Promise<Beginning> {
   return await reading(disk, join(directory, name), async (file) => {
     const bytes = await file.size();
-    const read = decodeHeader(await readBeginning(file));
+    const readable = new UnreadableFile(file);
+    const read = decodeHeader(await readBeginning(readable));
+    const [unreadable] = readable.places;
+    const known = { bytes, header: undefined, isUnknown: false, bytesUnreadable: bytesOf(readable) };
+    if (unreadable !== undefined) return { ...known, why: whyUnreadable(unreadable.code) };
     switch (read.is) {
       case 'foreign':
-        return { bytes, header: undefined, why: "is no file of Skein's", isUnknown: true };
+        return { ...known, why: "is no file of Skein's", isUnknown: true };
       case 'format':
-        return {
-          bytes,
-          header: undefined,
-          why: `is of format ${read.version}, which this version cannot read`,
-          isUnknown: true,
-        };
+        return { ...known, why: `is of format ${read.version}, which this version cannot read`, isUnknown: true };
       case 'damaged':
-        return { bytes, header: undefined, why: 'does not begin as it was written', isUnknown: false };
+        return { ...known, why: 'does not begin as it was written' };
       case 'header': {
         const { header } = read;
-        if (header.kind === kind && header.number === number) {
-          return { bytes, header, why: undefined, isUnknown: false };
-        }
-        const why = `calls itself ${header.kind} ${header.number}: it has been renamed`;
-        return { bytes, header: undefined, why, isUnknown: false };
+        if (header.kind === kind && header.number === number) return { ...known, header, why: undefined };
+        return { ...known, why: `calls itself ${header.kind} ${header.number}: it has been renamed` };
       }
     }
   });
+}
+
+function whyUnreadable(code: string): string {
+  return `cannot be read: the disk reports an error (${code})`;
 }
 
 async function reading<Result>(disk: Disk, path: string, read: (file: DiskFile) => Promise<Result>): Promise<Result> {
@@ -96,10 +106,14 @@ export interface LookingParts {
   /** Up to where the next log says that it counts. */
   readonly countsTo: number | undefined;
   readonly isLast: boolean;
+  /** Whether the machine has been up since it was begun. */
+  readonly isThisBoot: boolean;
   readonly expectedId: string | undefined;
   /** What its first frame must be. */
   readonly nextSequence: number | undefined;
   readonly records: RecordsSink | undefined;
+  /** The version of calls that a start replays; undefined if any will do. */
+  readonly callsVersion: number | undefined;
 }
 
 /** A look at one file. */
@@ -124,63 +138,99 @@ export class Looking {
       const isLog = segment.kind === 'log';
       const end = Math.min(bytes, (isLog ? countsTo : undefined) ?? bytes);
       const { mark } = header;
-      return this.#framesOf(header, { file, end, mark, firstSequence: isLog ? header.firstSequence : 1 });
+      const readable = new UnreadableFile(file);
+      const place = { file: readable, end, mark, firstSequence: isLog ? header.firstSequence : 1 };
+      return this.#framesOf(header, place, readable);
     });
   }
 
-  async #framesOf(header: FileHeader, place: FramesPlace): Promise<FileReport> {
-    const { segment, standing, isLast, beginning, countsTo } = this.#parts;
-    const misunderstood: { at: number; why: string; sequence: number }[] = [];
+  async #framesOf(header: FileHeader, place: FramesPlace, readable: UnreadableFile): Promise<FileReport> {
+    const { segment, standing, beginning } = this.#parts;
+    let seen = 0;
+    let misunderstood: { at: number; why: string; sequence: number; seen: number; bytes: number } | undefined;
     const read = await readFrames(place, (payload, sequence, at) => {
-      if (misunderstood.length === 0) this.#count(payload, (why) => misunderstood.push({ at, why, sequence }));
+      seen += 1;
+      const why = misunderstood === undefined ? this.#count(payload) : undefined;
+      if (why !== undefined) misunderstood = { at, why, sequence, seen, bytes: frameBytes + payload.length };
     });
-    let bad: FileReport['bad'] = misunderstood[0] ?? read.bad;
-    let state: FileReport['state'] = bad === undefined ? 'good' : 'damaged';
-    let framesBehind = 0;
-    if (misunderstood.length === 0 && read.bad !== undefined) {
-      const behind = await lookBehind(place, read.bad.at);
-      framesBehind = behind.frames;
-      if (segment.kind === 'log' && isLast && !isDamage(read, read.bad, behind)) state = 'torn';
-    }
-    if (bad === undefined && segment.kind === 'snapshot' && !isComplete(read)) {
-      bad = { at: read.goodBytes, why: 'ends before it is complete' };
-    }
-    if (bad === undefined && segment.kind === 'log' && countsTo !== undefined && beginning.bytes < countsTo) {
-      bad = { at: read.goodBytes, why: `ends, where it had ${countsTo} bytes when the next log began` };
-    }
-    if (bad !== undefined && state === 'good') state = 'damaged';
-    return {
+    const behind = read.bad === undefined ? nothingBehind : await lookBehind(place, read.bad.at);
+    const { bad, state } = this.#stateOf(read, behind, readable);
+    const report = {
       ...segment,
       standing,
-      isUnknown: false,
       header,
-      state,
-      bad,
-      framesBehind,
       bytes: beginning.bytes,
       frames: read.frames,
       records: this.#records,
       payloadBytes: read.payloadBytes,
-      goodBytes: bad?.at ?? read.goodBytes,
       isEnded: read.isEnded,
-      nextSequence: misunderstood[0]?.sequence ?? read.nextSequence,
+      bytesUnreadable: bytesOf(readable),
+    };
+    if (this.#isOtherVersion(header) && read.frames > 0) {
+      const { callsVersion } = this.#parts;
+      const why = `holds calls of version ${header.callsVersion}, which this version does not replay (it replays ${callsVersion}): start the version that wrote it, and stop it in good order`;
+      const at = { bad: { at: headerBytes, why }, goodBytes: headerBytes, nextSequence: header.firstSequence };
+      return { ...report, ...at, isUnknown: true, state: 'damaged', framesBehind: read.frames, bytesUnknown: 0 };
+    }
+    const bytesBad = read.bad === undefined ? 0 : place.end - read.bad.at - behind.bytes;
+    const bytesMissing = segment.kind === 'log' ? Math.max(0, (this.#parts.countsTo ?? 0) - beginning.bytes) : 0;
+    const first = misunderstood;
+    return {
+      ...report,
+      isUnknown: false,
+      state: first === undefined ? state : 'damaged',
+      bad: first ?? bad,
+      framesBehind: behind.frames + (first === undefined ? 0 : seen - first.seen),
+      bytesUnknown: bytesBad + bytesMissing + (first?.bytes ?? 0),
+      goodBytes: first?.at ?? bad?.at ?? read.goodBytes,
+      nextSequence: first?.sequence ?? read.nextSequence,
     };
   }
 
-  #count(payload: Buffer, misunderstood: (why: string) => void): void {
-    const { records, segment } = this.#parts;
-    if (records === undefined) return;
+  /** What its frames show, whether they can be understood or not. */
+  #stateOf(read: FramesRead, behind: BehindBad, readable: UnreadableFile): Pick<FileReport, 'bad' | 'state'> {
+    const { segment, isLast, isThisBoot, beginning, countsTo } = this.#parts;
+    if (read.bad !== undefined) {
+      const { at } = read.bad;
+      const hole = readable.places.find((each) => each.at + each.bytes > at);
+      // No crash leaves that, and a start ends there.
+      if (hole !== undefined) return { bad: { at, why: whyUnreadable(hole.code) }, state: 'damaged' };
+      const isTorn = segment.kind === 'log' && isLast && !isDamage(read, read.bad, behind, isThisBoot);
+      return { bad: read.bad, state: isTorn ? 'torn' : 'damaged' };
+    }
+    const at = read.goodBytes;
+    if (segment.kind === 'snapshot' && !isComplete(read)) {
+      return { bad: { at, why: 'ends before it is complete' }, state: 'damaged' };
+    }
+    if (segment.kind === 'log' && countsTo !== undefined && beginning.bytes < countsTo) {
+      return { bad: { at, why: `ends, where it had ${countsTo} bytes when the next log began` }, state: 'damaged' };
+    }
+    return { bad: undefined, state: 'good' };
+  }
+
+  #isOtherVersion(header: FileHeader): boolean {
+    const { segment, standing, callsVersion } = this.#parts;
+    if (segment.kind !== 'log' || standing !== 'counts' || callsVersion === undefined) return false;
+    return header.callsVersion !== callsVersion;
+  }
+
+  /** Counts the records of a payload. @returns why it cannot be understood */
+  #count(payload: Buffer): string | undefined {
+    const { records, segment, beginning } = this.#parts;
+    if (records === undefined) return undefined;
+    if (beginning.header !== undefined && this.#isOtherVersion(beginning.header)) return undefined;
     try {
       this.#records += segment.kind === 'log' ? records.callsFrame(payload) : records.snapshotFrame(payload);
+      return undefined;
     } catch (error) {
-      misunderstood(`holds what this version does not understand: ${(error as Error).message}`);
+      return `holds what this version does not understand: ${(error as Error).message}`;
     }
   }
 
   #unread(why: string): FileReport {
     const { segment, standing, beginning } = this.#parts;
     const nothing = { frames: 0, records: 0, payloadBytes: 0, goodBytes: 0, framesBehind: 0, nextSequence: 0 };
-    const { bytes, header, isUnknown } = beginning;
+    const { bytes, header, isUnknown, bytesUnreadable } = beginning;
     return {
       ...segment,
       ...nothing,
@@ -188,9 +238,17 @@ export class Looking {
       isUnknown,
       bytes,
       header,
+      bytesUnknown: bytes,
+      bytesUnreadable,
       isEnded: false,
       state: 'damaged',
       bad: { at: 0, why },
     };
   }
+}
+
+const nothingBehind: BehindBad = { frames: 0, bytes: 0, syncedTo: 0 };
+
+function bytesOf({ places }: UnreadableFile): number {
+  return places.reduce((sum, { bytes }) => sum + bytes, 0);
 }

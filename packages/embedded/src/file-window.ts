@@ -11,7 +11,7 @@ const stepBytes = 4 * 1024 * 1024;
 
 /** Reads a file from its beginning to its end. */
 export class FileWindow {
-  readonly #file: DiskFile;
+  readonly #file: Pick<DiskFile, 'read'>;
   /** Where the file ends, or how far it is to be read. */
   readonly #end: number;
   #memory: Buffer;
@@ -20,7 +20,7 @@ export class FileWindow {
   #length = 0;
 
   /** @param end how far it may be read, in bytes from its beginning; not beyond its end */
-  constructor(file: DiskFile, end: number) {
+  constructor(file: Pick<DiskFile, 'read'>, end: number) {
     this.#file = file;
     this.#end = end;
     this.#memory = Buffer.allocUnsafeSlow(Math.min(stepBytes, Math.max(end, 1)));

@@ -13,7 +13,7 @@ import { crc32 } from 'node:zlib';
 /** Bytes that a frame begins with, before its payload. */
 export const frameBytes = 32;
 /** No payload is longer: a message is at most 256 MiB, and a batch is closed when it has a fraction of that. */
-const payloadMaxBytes = 512 * 1024 * 1024;
+export const payloadMaxBytes: number = 512 * 1024 * 1024;
 
 /** What a frame holds. */
 export const FrameKind = {
@@ -37,17 +37,23 @@ const kindOffset = 12;
 const sequenceOffset = 16;
 const syncedOffset = 24;
 
-/** Makes a frame of a buffer whose payload begins behind room for the head. */
+/**
+ * Makes a frame of a buffer whose payload begins behind room for the head.
+ *
+ * @throws RangeError if the payload is longer than {@link payloadMaxBytes}: nobody would read it back
+ */
 export function sealFrame(frame: Buffer, mark: number, { kind, sequence, syncedTo }: FrameHead): void {
+  const length = frame.length - frameBytes;
+  if (length > payloadMaxBytes) throw new RangeError(`a frame of ${length} bytes; allowed: ${payloadMaxBytes}`);
   frame.writeUInt32BE(mark, 0);
-  frame.writeUInt32BE(frame.length - frameBytes, lengthAt);
+  frame.writeUInt32BE(length, lengthAt);
   frame.writeUInt32BE(kind, kindOffset);
   writeUint64(frame, sequenceOffset, sequence);
   writeUint64(frame, syncedOffset, syncedTo);
   frame.writeUInt32BE(crc32(frame.subarray(lengthAt), mark), crcAt);
 }
 
-/** A frame of its own around a payload, which is copied. */
+/** A frame of its own around a payload, which is copied. @throws RangeError as {@link sealFrame} */
 export function frameOf(payload: Buffer, mark: number, head: FrameHead): Buffer {
   const frame = Buffer.allocUnsafe(frameBytes + payload.length);
   payload.copy(frame, frameBytes);

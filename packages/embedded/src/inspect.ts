@@ -6,6 +6,7 @@
 
 import type { Disk } from './disk.ts';
 import { type Beginning, type FileReport, Looking, type RecordsSink, readHeaderOf } from './file-report.ts';
+import { isThisBoot } from './recovery.ts';
 import { refusalOf } from './refusal.ts';
 import { type Remedy, remedyFor } from './remedy.ts';
 import { chainOf, listSegments, type Segment } from './segments.ts';
@@ -72,17 +73,20 @@ export async function inspectLocked(directory: string, disk: Disk, records?: Rec
   for (const segment of [...segments.snapshots, ...segments.logs]) {
     const next = segments.logs.find(({ kind, number }) => kind === segment.kind && number === segment.number + 1);
     const standing = chain.superseded.includes(segment) ? 'superseded' : 'counts';
+    const beginning = beginnings.get(segment) as Beginning;
     const looking = new Looking({
       directory,
       disk,
       segment,
       standing,
-      beginning: beginnings.get(segment) as Beginning,
+      beginning,
       countsTo: next && beginnings.get(next)?.header?.previousBytes,
       isLast: next === undefined,
+      isThisBoot: beginning.header !== undefined && (await isThisBoot(beginning.header, disk)),
       expectedId,
       nextSequence: standing === 'counts' ? nextSequence : undefined,
       records: standing === 'counts' && isUnbroken ? records : undefined,
+      callsVersion: records?.callsVersion,
     });
     const report = await looking.report();
     files.push(report);

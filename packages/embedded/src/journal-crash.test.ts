@@ -2,7 +2,7 @@
 
 import { SeededRandom } from '@skein/broker/contract';
 import { describe, expect, it } from 'vitest';
-import { type Crash, FaultyDisk } from '../testing/faulty-disk.ts';
+import { type Crash, type DiskCall, FaultyDisk } from '../testing/faulty-disk.ts';
 import { comes, Life, rest } from '../testing/journal-life.ts';
 import { forEachSeed } from '../testing/seeds.ts';
 import type { JournalClass, SnapshotFile } from './journal.ts';
@@ -21,6 +21,8 @@ async function live(life: Life): Promise<void> {
   life.append(4, 100);
   await rest(clock);
   await second(life);
+  await snapshotInVain(life);
+  if (life.disk.isStopped) return;
   life.append(1);
   const snapshot = life.snapshot(3, () => {
     life.append(1);
@@ -39,6 +41,24 @@ async function live(life: Life): Promise<void> {
   await closing;
   life.kept = life.appended;
   life.promised = life.appended;
+}
+
+/** The new log is all but there when it turns out that it cannot be had: the old one goes on. */
+async function snapshotInVain(life: Life): Promise<void> {
+  const { clock, disk } = life;
+  disk.refuses = (call) => (call === 'openDirectory' ? 'EMFILE' : undefined);
+  let failure: unknown;
+  const snapshot = life.snapshot(2, () => {
+    life.append(1);
+    clock.endTurn();
+  });
+  snapshot.catch((error: unknown) => {
+    failure = error;
+  });
+  await comes(clock, () => failure !== undefined);
+  if (disk.isStopped) return;
+  expect(failure).toMatchObject({ code: 'EMFILE' });
+  disk.refuses = () => undefined;
 }
 
 /** A second goes by, in which all that was written is synced. */
@@ -95,7 +115,7 @@ describe.each(classes)('a process in class %s that ends at any step', (durabilit
     const life = await opened(whole, durability);
     if (life !== undefined) await live(life);
     expect(life?.events).toMatchObject([{ is: 'snapshot' }]);
-    expect(life?.appended).toBe(21);
+    expect(life?.appended).toBe(24);
     expect(whole.calls).toBeGreaterThan(30);
     let checked = 0;
     for (let call = 1; call <= whole.calls; call++) {
@@ -122,10 +142,12 @@ describe.each(classes)('a process in class %s that ends at any step', (durabilit
   });
 });
 
+const open: ReadonlySet<DiskCall> = new Set(['create', 'openDirectory', 'rename']);
+
 /** Does something that a process may do. */
 async function act(life: Life, chance: SeededRandom): Promise<void> {
   const { clock, disk, journal } = life;
-  switch (chance.below(9)) {
+  switch (chance.below(10)) {
     case 0:
       return await second(life);
     case 1:
@@ -142,7 +164,14 @@ async function act(life: Life, chance: SeededRandom): Promise<void> {
     case 3:
       disk.takesBytes = chance.oneIn(2) ? 1 + chance.below(40) : Number.POSITIVE_INFINITY;
       return;
-    case 4: {
+    case 4:
+      // Neither a file nor a directory can be opened, for a while.
+      disk.refuses = (call) => (open.has(call) && chance.oneIn(2) ? 'EMFILE' : undefined);
+      return;
+    case 5:
+      disk.refuses = () => undefined;
+      return;
+    case 6: {
       // Full for a while.
       disk.roomBytes = chance.below(200);
       life.append(1 + chance.below(4), chance.below(90));

@@ -4,7 +4,7 @@ import { StoreUnavailable } from '@skein/broker';
 import { SeededRandom } from '@skein/broker/contract';
 import { describe, expect, it } from 'vitest';
 import { FaultyDisk } from '../testing/faulty-disk.ts';
-import { comes, directory, Life, rest } from '../testing/journal-life.ts';
+import { comes, Life, rest } from '../testing/journal-life.ts';
 
 /** Counts the calls of a disk, from now on. */
 function counted(disk: FaultyDisk): Record<'write' | 'sync', number> {
@@ -25,7 +25,12 @@ function door(): { readonly isOpen: Promise<void>; open: () => void } {
   return { isOpen, open };
 }
 
-async function open(...[options]: [Partial<Parameters<typeof Life.open>[1]>?]): Promise<Life> {
+/** Starts on a disk that another life has left. */
+async function openAgain(disk: FaultyDisk): Promise<Life> {
+  return await Life.open(disk, { durability: 'everysec' });
+}
+
+async function open(options: Partial<Parameters<typeof Life.open>[1]> = {}): Promise<Life> {
   return await Life.open(new FaultyDisk(), { durability: 'everysec', ...options });
 }
 
@@ -75,6 +80,20 @@ describe('a batch', () => {
     await rest(life.clock);
     expect(counts.write).toBe(3);
     expect(life.journal.logBytes).toBe(128 + 3 * 32 + 3_000_000);
+  });
+
+  it('takes no more at once than a frame holds, which is what can be read back', async () => {
+    const life = await open();
+    life.append(1);
+    const tooMuch = (): void =>
+      life.journal.append((out) => {
+        out.room(512 * 1024 * 1024);
+      });
+    expect(tooMuch).toThrow('536870912 bytes in one append; allowed: 535822336');
+    life.append(1);
+    await rest(life.clock);
+    await life.journal.close();
+    expect((await openAgain(life.disk)).found).toBe(2);
   });
 
   it('keeps out what could not be written down', async () => {
@@ -215,23 +234,6 @@ describe('a disk that takes nothing', () => {
     expect(next.opened).toMatchObject({ tornBytes: 0, mayHaveLost: false });
   });
 
-  it('when a new log begins lets the answers wait, and the snapshot', async () => {
-    const life = await open();
-    life.append(2);
-    await rest(life.clock);
-    life.disk.refuses = (call, path) => (call === 'create' && path.includes('log') ? 'ENOSPC' : undefined);
-    const snapshot = life.snapshot(1);
-    life.append(1);
-    await rest(life.clock);
-    expect(life.promised).toBe(2);
-    expect(life.journal.isStuck).toBe(true);
-    life.disk.refuses = () => undefined;
-    await life.clock.advance(250);
-    await rest(life.clock);
-    await snapshot;
-    expect(life.promised).toBe(3);
-  });
-
   it('at the end is waited for until the deadline; the directory is let go all the same', async () => {
     const life = await open({ deadlineMs: 1000 });
     life.disk.roomBytes = 0;
@@ -246,6 +248,26 @@ describe('a disk that takes nothing', () => {
     const next = await Life.open(life.disk, { durability: 'everysec' });
     expect(next.found).toBe(0);
   });
+
+  it.each(['write', 'sync'] as const)(
+    'at the end, if it hangs in a %s, keeps the directory until it answers',
+    async (hangs) => {
+      const life = await open({ deadlineMs: 1000 });
+      const { isOpen, open: openDoor } = door();
+      life.disk.waits = (call) => (call === hangs ? isOpen : undefined);
+      life.append(1);
+      const closed = expect(life.journal.close()).rejects.toThrow(StoreUnavailable);
+      await life.clock.advance(1000);
+      await closed;
+      await expect(openAgain(life.disk)).rejects.toThrow('is used by test');
+      const writtenBytes = life.disk.writtenBytes;
+      openDoor();
+      await rest(life.clock);
+      // What was on its way arrives; nothing follows it.
+      expect(life.disk.writtenBytes - writtenBytes).toBe(hangs === 'write' ? 32 + 25 : 0);
+      expect((await openAgain(life.disk)).found).toBe(1);
+    },
+  );
 });
 
 describe('a sync that fails', () => {
@@ -278,69 +300,6 @@ describe('a sync that fails', () => {
     await rest(life.clock);
     await snapshot;
     expect(life.events).toMatchObject([{ is: 'failed' }]);
-  });
-});
-
-describe('a snapshot', () => {
-  it('goes with a log that begins at that very moment, and what is older goes', async () => {
-    const life = await open();
-    life.append(5);
-    await rest(life.clock);
-    let midway: string[] = [];
-    const snapshot = life.snapshot(2, () => {
-      midway = life.disk.paths();
-      life.append(1);
-    });
-    await comes(life.clock, () => life.events.length > 0);
-    await snapshot;
-    expect(midway).toContain(`${directory}/log-00000001.skein`);
-    expect(midway).toContain(`${directory}/snapshot-00000002.skein.tmp`);
-    expect(life.disk.paths()).toEqual([`${directory}/log-00000002.skein`, `${directory}/snapshot-00000002.skein`]);
-    expect(life.journal.logs).toBe(1);
-    expect(life.journal.snapshotBytes).toBe(128 + 2 * 72 + 48);
-    expect(life.events).toEqual([{ is: 'snapshot', file: 'snapshot-00000002.skein', bytes: 320 }]);
-    await rest(life.clock);
-    await life.journal.close();
-    const next = await Life.open(life.disk, { durability: 'everysec' });
-    expect(next.found).toBe(8);
-    expect(next.opened).toMatchObject({ snapshotBytes: 320, mayHaveLost: false, isNew: false });
-  });
-
-  it('that is discarded, or that the disk does not take, is as if it had not been begun', async () => {
-    const life = await open();
-    life.append(5);
-    const first = life.journal.beginSnapshot();
-    expect(() => life.journal.beginSnapshot()).toThrow('under way');
-    await first.write(Buffer.alloc(8));
-    await first.discard();
-    await first.discard();
-    await expect(first.complete()).rejects.toThrow('discarded');
-    const second = life.journal.beginSnapshot();
-    life.disk.roomBytes = 100;
-    await expect(second.write(Buffer.alloc(100))).rejects.toThrow('ENOSPC');
-    life.disk.roomBytes = Number.POSITIVE_INFINITY;
-    await second.discard();
-    life.append(1);
-    await rest(life.clock);
-    await life.clock.advance(1000);
-    expect(life.disk.paths().length).toBe(3);
-    expect(life.journal.logs).toBe(3);
-    await life.journal.close();
-    expect((await Life.open(life.disk, { durability: 'everysec' })).found).toBe(6);
-  });
-
-  it('of which old files cannot be deleted counts; they go at the next start', async () => {
-    const life = await open();
-    life.append(5);
-    await rest(life.clock);
-    life.disk.refuses = (call) => (call === 'remove' ? 'EIO' : undefined);
-    await life.snapshot();
-    expect(life.events.map(({ is }) => is)).toEqual(['snapshot', 'hindered']);
-    expect(life.disk.paths().length).toBe(3);
-    life.disk.refuses = () => undefined;
-    await life.journal.close();
-    await Life.open(life.disk, { durability: 'everysec' });
-    expect(life.disk.paths().some((path) => path.endsWith('log-00000001.skein'))).toBe(false);
   });
 });
 

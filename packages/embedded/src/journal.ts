@@ -12,7 +12,7 @@ import { type Clock, type Random, StoreUnavailable } from '@skein/broker';
 import { Writer } from '@skein/stored';
 import { type Disk, systemDisk } from './disk.ts';
 import type { FileHeader, JournalClass } from './file-header.ts';
-import { FrameKind, frameBytes } from './frame.ts';
+import { FrameKind, frameBytes, payloadMaxBytes } from './frame.ts';
 import type { JournalEvent } from './journal-event.ts';
 import { type DataPlace, LogFile, SyncFailed } from './log-file.ts';
 import { Outgoing } from './outgoing.ts';
@@ -52,6 +52,8 @@ export interface OpenedJournal extends Omit<Recovered, 'superseded'> {
 
 /** A batch is closed when it has so many bytes, so that no frame is much longer. */
 const batchMaxBytes = 1024 * 1024;
+/** So that what one call appends fits into a frame, whatever has gathered before it. */
+const appendMaxBytes = payloadMaxBytes - batchMaxBytes;
 /** In class `memory` answers wait too while so many bytes have not been written: a disk may be slower than Clients. */
 const backlogMaxBytes = 64 * 1024 * 1024;
 
@@ -129,7 +131,9 @@ export class Journal {
   #logs: number;
   #snapshotBytes: number;
   /** Tells the snapshot under way that the log that goes on from it will not come. */
-  #snapshotFailed: ((failure: StoreUnavailable) => void) | undefined;
+  #snapshotFailed: ((failure: unknown) => void) | undefined;
+  /** Nobody is at the last snapshot's file any more. */
+  #snapshotEnded: Promise<void> | undefined;
 
   /** Why nothing can be appended any more. */
   #refusal: StoreUnavailable | undefined;
@@ -223,10 +227,10 @@ export class Journal {
   }
 
   /**
-   * Appends records of what has changed. If `write` throws, nothing of it is appended: then what has changed is known to
+   * Appends records of what has changed. If this throws, nothing of it is appended: then what has changed is known to
    * memory alone, and the process has to end.
    *
-   * @throws StoreUnavailable if the disk has failed, or the journal is closed
+   * @throws StoreUnavailable if the disk has failed, or the journal is closed; RangeError if it is more than a frame holds
    */
   append(write: (out: Writer) => void): void {
     if (this.#refusal !== undefined) throw this.#refusal;
@@ -235,6 +239,8 @@ export class Journal {
     const before = out.length;
     try {
       write(out);
+      const length = out.length - before;
+      if (length > appendMaxBytes) throw new RangeError(`${length} bytes in one append; allowed: ${appendMaxBytes}`);
     } catch (error) {
       out.truncate(before);
       throw error;
@@ -279,10 +285,18 @@ export class Journal {
     this.#logs += 1;
     const logBegun = new Promise<void>((begun, failed) => {
       this.#snapshotFailed = failed;
-      this.#outgoing.add({ is: 'log', header, begun });
+      const notBegun = (error: unknown, goesOn: FileHeader): void => {
+        this.#logs -= 1;
+        // The next one takes this one's place; unless one is on its way behind it, which will fail as well.
+        if (this.#header === header) this.#header = goesOn;
+        failed(error);
+      };
+      this.#outgoing.add({ is: 'log', header, begun, notBegun });
     });
-    // Whoever writes the snapshot hears of it when it is complete; it may be discarded before.
-    logBegun.catch(() => {});
+    let snapshotEnded!: () => void;
+    this.#snapshotEnded = new Promise((ended) => {
+      snapshotEnded = ended;
+    });
     this.#outgoing.run();
     return new SnapshotFile({
       place,
@@ -291,15 +305,17 @@ export class Journal {
       completed: (bytes) => this.#snapshotCompleted(bytes),
       ended: () => {
         this.#snapshotFailed = undefined;
+        snapshotEnded();
       },
     });
   }
 
   /**
-   * Writes and syncs what was appended, marks the log as closed in good order, and lets go of the directory. A snapshot
-   * under way must have been completed or discarded.
+   * Writes and syncs what was appended, marks the log as closed in good order, and lets go of the directory, once nothing
+   * is written there any more: what hangs in the disk keeps it, at the longest until the process ends. A snapshot under
+   * way should have been completed or discarded.
    *
-   * @throws StoreUnavailable if the disk does not take it before the deadline; the directory is let go all the same
+   * @throws StoreUnavailable if the disk does not take it before the deadline
    */
   close(): Promise<void> {
     this.#closing ??= this.#close();
@@ -340,13 +356,15 @@ export class Journal {
       try {
         await place.disk.remove(join(place.directory, name));
       } catch (error) {
+        // An unfinished log may have become the one that this start began.
+        if ((error as NodeJS.ErrnoException).code === 'ENOENT') continue;
         onEvent({ is: 'hindered', doing: `deleting ${name}`, error });
       }
     }
   }
 
   async #close(): Promise<void> {
-    const { clock, deadlineMs, lock } = this.#parts;
+    const { clock, deadlineMs } = this.#parts;
     const outgoing = this.#outgoing;
     const { promise: gaveUp, cancel } = deadline(clock, deadlineMs, () =>
       outgoing.giveUp(new StoreUnavailable(`the disk did not take everything within ${deadlineMs} ms`)),
@@ -360,10 +378,20 @@ export class Journal {
       }
       await Promise.race([outgoing.drained(), gaveUp]);
     } finally {
-      cancel();
       this.#space.close();
-      await outgoing.close();
-      await lock.release();
+      await Promise.race([this.#letGo(), gaveUp.catch(() => {})]);
+      cancel();
+    }
+  }
+
+  /** Another process may have the directory when nothing of this one is on its way there. */
+  async #letGo(): Promise<void> {
+    try {
+      await this.#outgoing.close();
+      await this.#snapshotEnded;
+      await this.#parts.lock.release();
+    } catch (error) {
+      this.#parts.onEvent({ is: 'hindered', doing: 'letting go of the data directory', error });
     }
   }
 }

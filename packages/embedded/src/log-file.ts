@@ -29,6 +29,22 @@ export interface DataPlace {
   readonly directory: string;
 }
 
+/**
+ * Gives a file another name, in the place of one that may have it, so that it will be found after a crash too.
+ *
+ * @throws SyncFailed it has the new name, and nobody knows whether the disk does; with any other error it has the old one
+ */
+export async function renameForGood({ disk, directory }: DataPlace, from: string, to: string): Promise<void> {
+  // First: what is renamed must not be left unsynced because no file can be opened.
+  const names = await disk.openDirectory(directory);
+  try {
+    await disk.rename(join(directory, from), join(directory, to));
+    await synced(names.sync());
+  } finally {
+    await names.close();
+  }
+}
+
 /** A file being written. */
 export class LogFile {
   readonly header: FileHeader;
@@ -61,7 +77,11 @@ export class LogFile {
     return new LogFile(header, file);
   }
 
-  /** Makes a log whose header is on the disk when this resolves, and can be found there. */
+  /**
+   * Makes a log whose header is on the disk when this resolves, and can be found there.
+   *
+   * @throws SyncFailed nobody knows whether it is there; with any other error it is not
+   */
   static async beginLog(place: DataPlace, header: FileHeader): Promise<LogFile> {
     const log = await LogFile.begin(place, header);
     try {
@@ -69,6 +89,7 @@ export class LogFile {
       await log.finish(place);
     } catch (error) {
       await log.close();
+      if (!(error instanceof SyncFailed)) await log.#removeUnfinished(place, error);
       throw error;
     }
     return log;
@@ -118,15 +139,22 @@ export class LogFile {
     this.#syncedBytes = Math.max(this.#syncedBytes, upTo);
   }
 
-  /** Gives the file its name, so that it will be found after a crash too. @throws SyncFailed */
-  async finish({ disk, directory }: DataPlace): Promise<void> {
-    const path = join(directory, this.name);
-    await disk.rename(unfinishedName(path), path);
-    await synced(disk.syncDirectory(directory));
+  /** Gives the file its name, so that it will be found after a crash too. @throws as {@link renameForGood} */
+  async finish(place: DataPlace): Promise<void> {
+    await renameForGood(place, unfinishedName(this.name), this.name);
   }
 
   async close(): Promise<void> {
     await this.#file.close();
+  }
+
+  /** That it can be removed shows that it has not got its name: some file systems rename and say that they did not. */
+  async #removeUnfinished({ disk, directory }: DataPlace, failure: unknown): Promise<void> {
+    try {
+      await disk.remove(join(directory, unfinishedName(this.name)));
+    } catch {
+      throw new SyncFailed(`${this.name} may be there or not: ${(failure as Error).message}`, { cause: failure });
+    }
   }
 }
 

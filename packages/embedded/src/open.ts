@@ -97,7 +97,9 @@ export async function openEmbeddedStore(options: EmbeddedOptions): Promise<Embed
     onEvent,
   });
   snapshotting = taking;
-  taking.look();
+  // After a bad end, what was read may be in the memory of the operating system alone: it is written anew.
+  if (found.endedWell) taking.look();
+  else taking.take();
   if (journal.isShort) taking.lookForRoom();
   const opened: EmbeddedOpened = {
     ...holdingsOf(state),

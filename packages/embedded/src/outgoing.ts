@@ -1,13 +1,14 @@
 // The way to the disk: frames and new logs, one after the other, one write at a time.
 //
-// Nothing on this way is given up: what the disk refuses is tried again, as it was and where it belongs, until the disk
+// No frame on this way is given up: what the disk refuses is tried again, as it was and where it belongs, until the disk
 // takes it or the journal ends. A new log begins when the old one is on the disk as a whole, not before: so only the last
-// log of a directory can have a torn end. A sync that fails ends everything: nobody knows then what the disk has, and to
-// ask again would get a lie for an answer.
+// log of a directory can have a torn end. If it cannot be made, the old one goes on: only a snapshot needs a new one, and
+// can wait. A sync that fails ends everything: nobody knows then what the disk has, and to ask again would get a lie for
+// an answer.
 
 import { type Clock, StoreUnavailable } from '@skein/broker';
 import type { FileHeader, JournalClass } from './file-header.ts';
-import type { FrameKind } from './frame.ts';
+import { FrameKind } from './frame.ts';
 import type { JournalEvent } from './journal-event.ts';
 import { type DataPlace, LogFile, SyncFailed } from './log-file.ts';
 
@@ -19,8 +20,16 @@ const syncEveryMs = 1000;
 /** What is to be done to the files. */
 export type Work =
   /** `bytes` begins with room for the frame's head; `batch` is the number of the frame. */
-  | { readonly is: 'frame'; readonly bytes: Buffer; readonly kind: FrameKind; readonly batch: number }
-  | { readonly is: 'log'; readonly header: Omit<FileHeader, 'previousBytes'>; readonly begun: () => void };
+  { readonly is: 'frame'; readonly bytes: Buffer; readonly kind: FrameKind; readonly batch: number } | NewLog;
+
+/** A log that is to be begun behind all that was added before. */
+export interface NewLog {
+  readonly is: 'log';
+  readonly header: Omit<FileHeader, 'previousBytes'>;
+  begun(): void;
+  /** It could not be begun: `header` is of the log that goes on in its place. */
+  notBegun(error: unknown, header: FileHeader): void;
+}
 
 export interface OutgoingParts {
   readonly place: DataPlace;
@@ -120,9 +129,9 @@ export class Outgoing {
   async drained(): Promise<void> {
     this.#isDraining = true;
     this.#cancelSync?.();
-    while (this.#running !== undefined) await this.#running;
-    await this.#syncing;
-    if (this.#failure === undefined) await this.#sync(this.#log).catch((error: unknown) => this.#fail(error));
+    await this.#idle();
+    const log = this.#log;
+    if (this.#failure === undefined && log.syncedBytes < log.writtenBytes) await this.#syncBeside(log);
     if (this.#failure !== undefined) throw this.#failure;
   }
 
@@ -141,13 +150,21 @@ export class Outgoing {
     this.#parts.failed(failure);
   }
 
-  /** Closes the log, if nobody is at it: what hangs in a write keeps it until the process ends. */
+  /** Closes the log once nobody is at it: where the disk hangs, that may never be. */
   async close(): Promise<void> {
     this.#cancelSync?.();
-    if (this.#running === undefined && this.#syncing === undefined) await this.#log.close();
+    await this.#idle();
+    await this.#log.close();
   }
 
-  /** @throws SyncFailed */
+  async #idle(): Promise<void> {
+    while (this.#running !== undefined || this.#syncing !== undefined) {
+      await this.#running;
+      await this.#syncing;
+    }
+  }
+
+  /** @throws SyncFailed, StoreUnavailable */
   async #writeAll(): Promise<void> {
     const { durability, gather, stored, wrote } = this.#parts;
     const waitsForSync = durability === 'always';
@@ -161,6 +178,8 @@ export class Outgoing {
           continue;
         }
         const { bytes, kind, batch } = work;
+        // So that it says that all before it is there: what is not there at the next start is damage then, and not torn.
+        if (kind === FrameKind.end) await this.#syncWhole(this.#log);
         // Only now: it says how far the disk is known to have the log.
         this.#log.seal(bytes, { kind, sequence: batch });
         await this.#insist(() => this.#log.write(bytes));
@@ -179,34 +198,52 @@ export class Outgoing {
     }
   }
 
-  /** rule: the old log is on the disk as a whole, then the new one begins, then it goes on. */
-  async #beginLog({ header, begun }: Work & { is: 'log' }): Promise<void> {
+  /**
+   * rule: the old log is on the disk as a whole, then the new one begins, then it goes on. One that cannot be begun
+   * leaves everything as it was; one that would leave a gap behind it has no place any more.
+   *
+   * @throws SyncFailed, StoreUnavailable
+   */
+  async #beginLog({ header, begun, notBegun }: NewLog): Promise<void> {
     const old = this.#log;
-    await this.#syncing;
-    await this.#sync(old);
+    await this.#syncWhole(old);
     const previousBytes = old.writtenBytes;
-    this.#log = await this.#insist(() => LogFile.beginLog(this.#parts.place, { ...header, previousBytes }));
+    try {
+      if (header.number !== old.header.number + 1) throw new Error(`log ${header.number - 1} could not be begun`);
+      this.#log = await LogFile.beginLog(this.#parts.place, { ...header, previousBytes });
+    } catch (error) {
+      if (error instanceof SyncFailed) throw error;
+      notBegun(error, old.header);
+      return;
+    }
     this.#olderBytes += previousBytes;
     begun();
+    this.#unstuck();
     // One that was due while the old log was synced for good.
     await this.#syncing;
     await old.close();
+    this.#checkGoesOn();
   }
 
   /** Does what the disk may refuse, again and again, until it succeeds. @throws SyncFailed, StoreUnavailable */
-  async #insist<Result>(attempt: () => Promise<Result>): Promise<Result> {
-    for (;;) {
+  async #insist(attempt: () => Promise<void>): Promise<void> {
+    for (let isDone = false; !isDone; ) {
       try {
-        const result = await attempt();
-        this.#unstuck();
-        return result;
+        await attempt();
+        isDone = true;
       } catch (error) {
         if (error instanceof SyncFailed) throw error;
         this.#stuck(error);
+        if (this.#failure === undefined) await this.#pause();
       }
-      if (this.#failure === undefined) await this.#pause();
-      if (this.#failure !== undefined) throw this.#failure;
+      this.#checkGoesOn();
     }
+    this.#unstuck();
+  }
+
+  /** Whoever was given up while the disk hung does nothing more when it answers. @throws StoreUnavailable */
+  #checkGoesOn(): void {
+    if (this.#failure !== undefined) throw this.#failure;
   }
 
   async #pause(): Promise<void> {
@@ -241,17 +278,32 @@ export class Outgoing {
       this.#cancelSync = undefined;
       const log = this.#log;
       if (log.syncedBytes === log.writtenBytes) return;
-      this.#syncing = this.#sync(log).then(
-        () => {
-          this.#syncing = undefined;
-          if (this.#log.syncedBytes < this.#log.writtenBytes) this.#syncLater();
-        },
-        (error: unknown) => {
-          this.#syncing = undefined;
-          this.#fail(error);
-        },
-      );
+      void this.#syncBeside(log).then(() => {
+        if (this.#log.syncedBytes < this.#log.writtenBytes) this.#syncLater();
+      });
     });
+  }
+
+  /** Syncs a log beside whatever else is done. Never rejects: if it fails, everything has. */
+  #syncBeside(log: LogFile): Promise<void> {
+    this.#syncing = this.#sync(log).then(
+      () => {
+        this.#syncing = undefined;
+      },
+      (error: unknown) => {
+        this.#syncing = undefined;
+        this.#fail(error);
+      },
+    );
+    return this.#syncing;
+  }
+
+  /** Resolves when all of a log is on the disk, and nobody syncs it any more. @throws SyncFailed, StoreUnavailable */
+  async #syncWhole(log: LogFile): Promise<void> {
+    await this.#syncing;
+    this.#checkGoesOn();
+    if (log.syncedBytes < log.writtenBytes) await this.#sync(log);
+    this.#checkGoesOn();
   }
 
   /** @throws SyncFailed */

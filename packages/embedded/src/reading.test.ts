@@ -4,7 +4,7 @@ import { SeededRandom } from '@skein/broker/contract';
 import { describe, expect, it } from 'vitest';
 import type { DiskFile } from './disk.ts';
 import { decodeHeader, encodeHeader, type FileHeader, headerBytes } from './file-header.ts';
-import { FrameKind, frameBytes, frameOf, sealFrame } from './frame.ts';
+import { FrameKind, frameBytes, frameOf, payloadMaxBytes, sealFrame } from './frame.ts';
 import { type FramesPlace, lookBehind, readFrames } from './reading.ts';
 
 const mark = 0x01020304;
@@ -47,6 +47,11 @@ describe('the format', () => {
     const sealed = Buffer.concat([Buffer.alloc(frameBytes), Buffer.from('lamp')]);
     sealFrame(sealed, mark, { kind: FrameKind.records, sequence: 2 ** 32 + 5, syncedTo: 128 });
     expect(sealed).toEqual(frame);
+  });
+
+  it('of a frame has no room for one that is not read back', () => {
+    const frame = Buffer.allocUnsafeSlow(frameBytes + payloadMaxBytes + 1);
+    expect(() => sealFrame(frame, mark, { kind: FrameKind.records, sequence: 1, syncedTo: 0 })).toThrow(RangeError);
   });
 
   it('of a header is this one', () => {
@@ -109,7 +114,8 @@ describe('a file longer than what is read at a time', () => {
         const read = await readFrames(placeOf(spoilt), () => {});
         expect(read.bad).toMatchObject({ at, mayBeTorn: true });
         const behind = await lookBehind(placeOf(spoilt), at);
-        expect(behind).toEqual({ frames: 23 - i, syncedTo: bytes.length - (lengths.at(-1) as number) - frameBytes });
+        const syncedTo = bytes.length - (lengths.at(-1) as number) - frameBytes;
+        expect(behind).toEqual({ frames: 23 - i, bytes: bytes.length - at - frameBytes - length, syncedTo });
       }
       at += frameBytes + length;
     }

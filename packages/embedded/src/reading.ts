@@ -59,7 +59,7 @@ export function encodeCounts({ frames, payloadBytes }: SnapshotCounts): Buffer {
 
 /** Where frames are read. */
 export interface FramesPlace {
-  readonly file: DiskFile;
+  readonly file: Pick<DiskFile, 'read'>;
   /** Where the file ends, or how far it counts. */
   readonly end: number;
   readonly mark: number;
@@ -117,8 +117,9 @@ export async function readFrames(place: FramesPlace, onFrame: FrameSink): Promis
 
 /** What lies behind a bad place. */
 export interface BehindBad {
-  /** Whole frames of this file. */
+  /** Whole frames of this file, and their bytes. */
   readonly frames: number;
+  readonly bytes: number;
   /** Up to where the file was known to be on the disk, by those frames. */
   readonly syncedTo: number;
 }
@@ -130,6 +131,7 @@ export async function lookBehind(place: FramesPlace, badAt: number): Promise<Beh
   const sought = Buffer.alloc(4);
   sought.writeUInt32BE(mark);
   let frames = 0;
+  let bytes = 0;
   let syncedTo = 0;
   let at = badAt + 1;
   while (at + frameBytes <= end) {
@@ -149,13 +151,17 @@ export async function lookBehind(place: FramesPlace, badAt: number): Promise<Beh
       continue;
     }
     frames += 1;
+    bytes += length;
     syncedTo = Math.max(syncedTo, syncedAt(window.memory, from));
     at += length;
   }
-  return { frames, syncedTo };
+  return { frames, bytes, syncedTo };
 }
 
-/** Whether a bad place was known to be on the disk: then no crash explains it. */
-export function isDamage(read: FramesRead, bad: BadPlace, behind: BehindBad): boolean {
-  return !bad.mayBeTorn || Math.max(read.syncedTo, behind.syncedTo) > bad.at;
+/**
+ * Whether no crash explains a bad place: it was known to be on the disk, or the machine has been up all the time and frames
+ * follow, of which each was written when the one before it was.
+ */
+export function isDamage(read: FramesRead, bad: BadPlace, behind: BehindBad, isSameBoot: boolean): boolean {
+  return !bad.mayBeTorn || Math.max(read.syncedTo, behind.syncedTo) > bad.at || (isSameBoot && behind.frames > 0);
 }

@@ -81,11 +81,14 @@ describe('a torn tail', () => {
     }
   });
 
-  it('is also a hole with later pages behind it, as long as nobody knew it to be on the disk', async () => {
+  it('is after a loss of power also a hole with later pages behind it, as long as nobody knew it to be on the disk', async () => {
     const disk = await killed(5);
     const bytes = disk.bytes(log(1));
     bytes.fill(0, headerBytes + oneBytes + 10, headerBytes + 3 * oneBytes);
     disk.put(log(1), bytes);
+    // The machine has been up all the time: no crash leaves that.
+    await expect(open(disk)).rejects.toThrow(DataDamaged);
+    disk.boot = 'another boot';
     const life = await open(disk);
     expect(life.found).toBe(1);
     expect(life.opened).toMatchObject({ tornBytes: 4 * oneBytes, mayHaveLost: true });
@@ -130,6 +133,22 @@ describe('damage in the middle', () => {
       const copy = disk.after('kill', new SeededRandom(1));
       if (found < 2) expect(await refusal(copy)).toMatchObject({ offset: headerBytes + found * oneBytes });
       else expect((await open(copy)).found).toBe(2);
+    }
+  });
+
+  it('is everything in a log that was closed in good order, up to its end', async () => {
+    for (const durability of ['memory', 'everysec', 'always'] as const) {
+      const life = await Life.open(new FaultyDisk(), { durability });
+      await appended(life, 3);
+      await life.journal.close();
+      const { disk } = life;
+      const whole = disk.bytes(log(1));
+      for (let at = headerBytes; at < headerBytes + 3 * oneBytes; at++) {
+        disk.put(log(1), whole);
+        spoil(disk, log(1), at);
+        const offset = headerBytes + Math.floor((at - headerBytes) / oneBytes) * oneBytes;
+        expect(await refusal(disk)).toMatchObject({ file: 'log-00000001.skein', offset });
+      }
     }
   });
 
@@ -228,10 +247,26 @@ describe('which files count', () => {
     );
   });
 
+  it('is the new log too, where a start that came to nothing has left one of its name unfinished', async () => {
+    const disk = await threeLogs();
+    disk.put(`${log(4)}.tmp`, Buffer.from('half'));
+    const life = await open(disk);
+    expect(life.found).toBe(6);
+    expect(life.events).toEqual([]);
+    expect(disk.paths()).toEqual([log(1), log(2), log(3), log(4)]);
+  });
+
   it('are none in a new directory', async () => {
     const life = await open(new FaultyDisk());
-    expect(life.opened).toMatchObject({ isNew: true, mayHaveLost: false, logs: 0, snapshotBytes: 0 });
+    expect(life.opened).toMatchObject({ isNew: true, mayHaveLost: false, endedWell: true, logs: 0, snapshotBytes: 0 });
     expect(life.journal.logs).toBe(1);
+  });
+
+  it('are none either where a repair has set everything aside, but that is no new directory', async () => {
+    const disk = new FaultyDisk();
+    disk.put(`${log(1)}.damaged`, Buffer.from('kept'));
+    expect((await open(disk)).opened).toMatchObject({ mayHaveLost: true, endedWell: false });
+    expect((await open(disk.after('kill', new SeededRandom(1)))).opened).toMatchObject({ mayHaveLost: true });
   });
 });
 
@@ -288,6 +323,20 @@ describe('a directory that cannot be used', () => {
     const disk = await threeLogs();
     disk.bootId = () => Promise.reject(new TypeError('no'));
     await expect(open(disk)).rejects.toThrow(TypeError);
+  });
+});
+
+describe('whether the last life ended in good order', () => {
+  it('is whether it has closed its log, whatever became of the calls', async () => {
+    const disk = await threeLogs();
+    const life = await open(disk);
+    expect(life.opened.endedWell).toBe(true);
+    await appended(life, 1);
+    const after = life.disk.after('kill', new SeededRandom(1));
+    const next = await open(after);
+    expect(next.opened).toMatchObject({ endedWell: false, mayHaveLost: false });
+    await next.journal.close();
+    expect((await open(after)).opened.endedWell).toBe(true);
   });
 });
 

@@ -36,6 +36,11 @@ export interface Recovered {
   readonly snapshotBytes: number;
   /** Whether calls may be missing that were acted on. */
   readonly mayHaveLost: boolean;
+  /**
+   * Whether the last life closed its log in good order, or there was none. If not, what was read may have been there for
+   * this process only: of what a failed sync left in the memory of the system, the disk need never get anything.
+   */
+  readonly endedWell: boolean;
   /** Bytes at the end of the last log that a crash has spoilt. */
   readonly tornBytes: number;
   /** Bytes that were read back. */
@@ -114,7 +119,7 @@ async function readHeader(directory: string, { kind, number, name }: Segment, fi
 }
 
 /** The first bytes of a file, as many as a header has, if there are so many. */
-export async function readBeginning(file: DiskFile): Promise<Buffer> {
+export async function readBeginning(file: Pick<DiskFile, 'read'>): Promise<Buffer> {
   const bytes = Buffer.alloc(headerBytes);
   let length = 0;
   while (length < bytes.length) {
@@ -148,7 +153,9 @@ class Recovery {
     let previousBytes = 0;
     let logBytes = 0;
     let tornBytes = 0;
-    let mayHaveLost = false;
+    // Something was set aside, and nothing is left: somebody may know what was in it.
+    let mayHaveLost = logs.length === 0 && segments.aside.length > 0;
+    let endedWell = !mayHaveLost;
     for (const [index, log] of logs.entries()) {
       if (log.header.firstSequence !== nextSequence) {
         const why = `begins with frame ${log.header.firstSequence}, where ${nextSequence} should be`;
@@ -160,7 +167,10 @@ class Recovery {
         tornBytes = log.bytes - read.bad.at;
         this.#options.onEvent({ is: 'torn', file: log.name, at: read.bad.at, bytes: tornBytes });
       }
-      if (next === undefined) mayHaveLost = await this.#mayHaveLost(log.header, read);
+      if (next === undefined) {
+        mayHaveLost = await this.#mayHaveLost(log.header, read);
+        endedWell = read.isEnded && read.bad === undefined;
+      }
       nextSequence = read.nextSequence;
       previousBytes = read.goodBytes;
       logBytes += read.goodBytes;
@@ -177,6 +187,7 @@ class Recovery {
       logs: logs.length,
       snapshotBytes: snapshot?.bytes ?? 0,
       mayHaveLost,
+      endedWell,
       tornBytes,
       replayedBytes: this.#replayedBytes,
       superseded: [...chain.superseded.map(({ name }) => name), ...segments.unfinished],
@@ -218,7 +229,10 @@ class Recovery {
       });
       this.#replayedBytes += read.payloadBytes;
       const { bad } = read;
-      if (bad !== undefined && (counts !== undefined || isDamage(read, bad, await lookBehind(place, bad.at)))) {
+      const isDamaged = async (): Promise<boolean> =>
+        bad !== undefined &&
+        isDamage(read, bad, await lookBehind(place, bad.at), await isThisBoot(log.header, this.#options.disk));
+      if (bad !== undefined && (counts !== undefined || (await isDamaged()))) {
         throw this.#damaged(log, bad.at, bad.why);
       }
       // What a process that was killed had written, the disk need not have yet; and the next log will build on it.
@@ -237,7 +251,7 @@ class Recovery {
       case 'memory':
         return true;
       case 'everysec':
-        return header.bootId === '' || header.bootId !== (await this.#options.disk.bootId());
+        return !(await isThisBoot(header, this.#options.disk));
       case 'always':
         return false;
     }
@@ -269,4 +283,9 @@ class Recovery {
 /** Whether a snapshot holds all that was written to it. */
 export function isComplete({ isEnded, counts, frames, payloadBytes }: FramesRead): boolean {
   return isEnded && counts?.frames === frames && counts.payloadBytes === payloadBytes;
+}
+
+/** Whether the machine has been up since a file was begun; false if that is not known. */
+export async function isThisBoot({ bootId }: Pick<FileHeader, 'bootId'>, disk: Pick<Disk, 'bootId'>): Promise<boolean> {
+  return bootId !== '' && bootId === (await disk.bootId());
 }

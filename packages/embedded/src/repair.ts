@@ -7,9 +7,11 @@ import { join } from 'node:path';
 import type { Random } from '@skein/broker';
 import type { Disk } from './disk.ts';
 import { type DataReport, inspectLocked, type RecordsSink, type RepairStep, withLock } from './inspect.ts';
-import { LogFile } from './log-file.ts';
+import { type DataPlace, LogFile, renameForGood } from './log-file.ts';
 import { DataDamaged } from './refusal.ts';
+import type { CutStep } from './remedy.ts';
 import { unfinishedName } from './segments.ts';
+import { UnreadableFile } from './unreadable.ts';
 
 /** How much is copied at a time. */
 const portionBytes = 1024 * 1024;
@@ -34,12 +36,15 @@ export async function repair(options: RepairOptions): Promise<DataReport> {
     const report = await inspectLocked(directory, disk, records);
     if (report.isGood) return report;
     if (report.remedy === undefined) {
-      const damaged = report.files.find(({ state }) => state === 'damaged');
-      const why = 'cannot be repaired: restore the directory from a backup, or begin with an empty one';
+      const unknown = report.files.find(({ isUnknown }) => isUnknown);
+      const damaged = unknown ?? report.files.find(({ state }) => state === 'damaged');
       throw new DataDamaged(directory, {
         file: damaged?.name ?? report.missing ?? directory,
         offset: damaged?.bad?.at,
-        why,
+        why:
+          unknown === undefined
+            ? 'cannot be repaired: restore the directory from a backup, or begin with an empty one'
+            : `cannot be repaired by this version: it ${unknown.bad?.why}`,
       });
     }
     for (const step of report.remedy.steps) await take(step, options);
@@ -50,38 +55,43 @@ export async function repair(options: RepairOptions): Promise<DataReport> {
 async function take(step: RepairStep, { directory, disk, random, nowMs }: RepairOptions): Promise<void> {
   switch (step.is) {
     case 'set aside':
-      await disk.rename(join(directory, step.file), join(directory, step.as));
-      return await disk.syncDirectory(directory);
+      return await renameForGood({ disk, directory }, step.file, step.as);
     case 'cut':
-      return await copyEnd(step, directory, disk);
+      return await copyEnd(step, { disk, directory });
     case 'begin': {
       const mark = Buffer.from(random.bytes(4)).readUInt32BE(0);
-      const log = await LogFile.beginLog({ disk, directory }, { ...step.header, mark, begunMs: nowMs });
+      const directoryId = step.header.directoryId || Buffer.from(random.bytes(16)).toString('hex');
+      const log = await LogFile.beginLog({ disk, directory }, { ...step.header, directoryId, mark, begunMs: nowMs });
       return await log.close();
     }
   }
 }
 
 /** Copies what lies behind a place. The log itself stays as it is: the next one says how far it counts. */
-async function copyEnd(step: RepairStep & { is: 'cut' }, directory: string, disk: Disk): Promise<void> {
-  const unfinished = join(directory, unfinishedName(step.file));
+async function copyEnd(step: CutStep, place: DataPlace): Promise<void> {
+  const { disk, directory } = place;
+  const unfinished = unfinishedName(step.file);
   const from = await disk.open(join(directory, step.file));
-  const to = await disk.create(unfinished);
   try {
-    const portion = Buffer.alloc(portionBytes);
-    for (let done = 0; done < step.bytes; ) {
-      const read = await from.read(portion.subarray(0, Math.min(portion.length, step.bytes - done)), step.at + done);
-      if (read === 0) break;
-      for (let written = 0; written < read; ) {
-        written += await to.write(portion.subarray(written, read), done + written);
+    const to = await disk.create(join(directory, unfinished));
+    try {
+      const readable = new UnreadableFile(from);
+      const portion = Buffer.alloc(portionBytes);
+      for (let done = 0; done < step.bytes; ) {
+        const rest = portion.subarray(0, Math.min(portion.length, step.bytes - done));
+        const read = await readable.read(rest, step.at + done);
+        if (read === 0) break;
+        for (let written = 0; written < read; ) {
+          written += await to.write(portion.subarray(written, read), done + written);
+        }
+        done += read;
       }
-      done += read;
+      await to.sync();
+    } finally {
+      await to.close();
     }
-    await to.sync();
   } finally {
     await from.close();
-    await to.close();
   }
-  await disk.rename(unfinished, join(directory, step.as));
-  await disk.syncDirectory(directory);
+  await renameForGood(place, unfinished, step.as);
 }

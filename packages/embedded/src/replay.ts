@@ -17,6 +17,8 @@ export const callsVersion = 1;
 
 /** What is read back, on its way to a state. */
 export class StateReplay implements Replay {
+  /** Of the calls that it can make again. */
+  readonly callsVersion: number = callsVersion;
   readonly #directory: string;
   readonly #restoration: memory.Restoration;
   readonly #messages: ReadMessages = new ReadMessages();

@@ -62,10 +62,11 @@ export class Snapshotting {
     const { journal, journalMaxBytes } = this.#parts;
     if (this.#underWay !== undefined || this.#isStopping) return;
     if (journal.logBytes < Math.max(journalMaxBytes, journal.snapshotBytes) && journal.logs < logsMax) return;
-    this.#begin();
+    this.take();
   }
 
-  #begin(): void {
+  /** Takes one beside everything else, unless one is under way, or there is no room for it. */
+  take(): void {
     const { journal, clock } = this.#parts;
     if (this.#underWay !== undefined || this.#isStopping || journal.isStuck) return;
     if (clock.monotonicMs() < this.#notBeforeMs) return;
@@ -85,7 +86,7 @@ export class Snapshotting {
     this.#cancel = clock.after(roomEveryMs, () => {
       if (!journal.isShort) return;
       this.lookForRoom();
-      if (this.#makesRoom()) this.#begin();
+      if (this.#makesRoom()) this.take();
     });
   }
 

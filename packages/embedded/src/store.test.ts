@@ -30,7 +30,8 @@ async function make(
     clock: turning(clock),
     random,
     onEvent: (event) => {
-      if (event.is !== 'snapshot') throw new Error(`${event.is} was not expected`, { cause: "error" in event ? event.error : event });
+      if (event.is !== 'snapshot')
+        throw new Error(`${event.is} was not expected`, { cause: 'error' in event ? event.error : event });
     },
     // Snapshots come while the calls go on.
     journalMaxBytes: 2000,

@@ -6,7 +6,7 @@
 // directory was synced may have happened or not.
 
 import { DirectoryTaken } from '../src/directory-lock.ts';
-import type { Disk, DiskFile } from '../src/disk.ts';
+import type { Disk, DiskDirectory, DiskFile } from '../src/disk.ts';
 
 /** What is asked of the disk. */
 export type DiskCall =
@@ -16,6 +16,7 @@ export type DiskCall =
   | 'create'
   | 'rename'
   | 'remove'
+  | 'openDirectory'
   | 'syncDirectory'
   | 'freeBytes'
   | 'lock'
@@ -180,13 +181,19 @@ export class FaultyDisk implements Disk {
     removed();
   }
 
-  async syncDirectory(path: string): Promise<void> {
+  async openDirectory(path: string): Promise<DiskDirectory> {
+    await this.#asked('openDirectory', path);
     const synced = (): void => {
       this.#keptNames = new Map(this.#names);
       this.#changes = [];
     };
-    await this.#asked('syncDirectory', path, synced);
-    synced();
+    return {
+      sync: async () => {
+        await this.#asked('syncDirectory', path, synced);
+        synced();
+      },
+      close: () => this.#asked('close', path),
+    };
   }
 
   async freeBytes(directory: string): Promise<number> {

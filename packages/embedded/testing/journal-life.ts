@@ -129,19 +129,28 @@ export class Life {
     return comes(this.clock, () => this.promised === this.appended);
   }
 
-  /** Takes a snapshot of all numbers so far, in several frames; `between` is called before each and at the end. */
+  /**
+   * Takes a snapshot of all numbers so far, in several frames; `between` is called before each and at the end.
+   *
+   * @throws what the disk refuses, once it is discarded
+   */
   async snapshot(frames = 3, between: () => void = () => {}): Promise<void> {
     const last = this.appended;
     const file = this.journal.beginSnapshot();
     const step = Math.max(1, Math.ceil(last / frames));
-    for (let first = 1; first <= last; first += step) {
+    try {
+      for (let first = 1; first <= last; first += step) {
+        between();
+        const payload = Buffer.alloc(40);
+        payload.writeUInt32BE(first, 0);
+        payload.writeUInt32BE(Math.min(last, first + step - 1), 4);
+        await file.write(payload);
+      }
       between();
-      const payload = Buffer.alloc(40);
-      payload.writeUInt32BE(first, 0);
-      payload.writeUInt32BE(Math.min(last, first + step - 1), 4);
-      await file.write(payload);
+      await file.complete();
+    } catch (error) {
+      await file.discard();
+      throw error;
     }
-    between();
-    await file.complete();
   }
 }
