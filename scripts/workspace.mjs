@@ -3,13 +3,18 @@
 // Each step looks first and does nothing when nothing is to be done, so that every command may begin with it.
 
 import { spawn } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { constants } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { isCurrent, program } from '../packages/edge/bin/program.js';
 
 /** The directory of the clone. */
 export const root = fileURLToPath(new URL('..', import.meta.url));
+
+/** What npm notes down when it has installed. */
+const installed = join(root, 'node_modules/.package-lock.json');
+const bundler = join(root, 'scripts/bundle.mjs');
 
 const tools = {
   tsc: 'node_modules/typescript/bin/tsc',
@@ -76,20 +81,27 @@ export async function install() {
 }
 
 /**
- * Compiles all packages to their `dist` and makes sure that `node_modules/.bin/skein` is there.
+ * Compiles all packages to their `dist`, puts the program together, and makes sure that `node_modules/.bin/skein` is there.
  *
  * @returns {Promise<number>} 0, or the exit code of what failed
  */
 export async function build() {
-  const code = await run(tool('tsc', '-b'));
+  const compiled = await run(tool('tsc', '-b'));
+  const code = compiled !== 0 || isPutTogether() ? compiled : await run([process.execPath, bundler]);
   const link = join(root, 'node_modules/.bin', process.platform === 'win32' ? 'skein.cmd' : 'skein');
   // npm makes the link while it installs; it may have been removed since.
   if (code !== 0 || existsSync(link)) return code;
   return run([...npm(), 'rebuild', '--ignore-scripts', '--loglevel=error', '@skein/edge']);
 }
 
+/** Whether the program was put together from what is compiled and installed, and as it would be now. */
+function isPutTogether() {
+  if (!isCurrent()) return false;
+  const madeMs = statSync(program).mtimeMs;
+  return [bundler, installed].every((file) => statSync(file).mtimeMs <= madeMs);
+}
+
 function isInstalled() {
-  const installed = join(root, 'node_modules/.package-lock.json');
   return existsSync(installed) && covers(readLock(installed), readLock(join(root, 'package-lock.json')));
 }
 

@@ -64,34 +64,37 @@ const types: readonly TypeRow[] = [
 
 const dup = 0x08;
 
-function judge(sender: Sender, version: ProtocolVersion, first: number): MqttError | undefined {
+/** Why a byte is refused: the arguments of the error, which has a stack and costs more than all the rest. */
+type Judgement = ConstructorParameters<typeof MqttError>;
+
+function judge(sender: Sender, version: ProtocolVersion, first: number): Judgement | undefined {
   const type = first >> 4;
   const flags = first & 0x0f;
   const row = types[type] as TypeRow;
-  if (type === 0) return new MqttError(ReasonCode.malformedPacket, 'packet type 0 is reserved');
+  if (type === 0) return [ReasonCode.malformedPacket, 'packet type 0 is reserved'];
   if (row.only !== undefined && row.only !== sender) {
-    return new MqttError(ReasonCode.protocolError, `${row.name} is not for a ${sender} to send`);
+    return [ReasonCode.protocolError, `${row.name} is not for a ${sender} to send`];
   }
   if (type === packetType.auth && version !== 5) {
-    return new MqttError(ReasonCode.protocolError, 'there is no AUTH before MQTT 5.0');
+    return [ReasonCode.protocolError, 'there is no AUTH before MQTT 5.0'];
   }
   if (type === packetType.disconnect && version !== 5 && sender === 'server') {
-    return new MqttError(ReasonCode.protocolError, 'before MQTT 5.0 DISCONNECT is not for a server to send');
+    return [ReasonCode.protocolError, 'before MQTT 5.0 DISCONNECT is not for a server to send'];
   }
   if (type === packetType.connect && sender === 'client') {
-    return new MqttError(ReasonCode.protocolError, 'a second CONNECT', 'MQTT-3.1.0-2');
+    return [ReasonCode.protocolError, 'a second CONNECT', 'MQTT-3.1.0-2'];
   }
   if (type === packetType.publish) {
-    if ((flags & 6) === 6) return new MqttError(ReasonCode.malformedPacket, 'PUBLISH: QoS 3', row.statement);
+    if ((flags & 6) === 6) return [ReasonCode.malformedPacket, 'PUBLISH: QoS 3', row.statement];
     if ((flags & 6) === 0 && (flags & dup) !== 0) {
-      return new MqttError(ReasonCode.malformedPacket, 'PUBLISH: DUP at QoS 0', 'MQTT-3.3.1-2');
+      return [ReasonCode.malformedPacket, 'PUBLISH: DUP at QoS 0', 'MQTT-3.3.1-2'];
     }
     return undefined;
   }
   // MQTT 3.1 sets DUP on these when it sends them again [3.1 §2.1].
   const judged = version === 3 && row.flags === 2 ? flags & ~dup : flags;
   if (judged === row.flags) return undefined;
-  return new MqttError(ReasonCode.malformedPacket, `${row.name}: reserved flags are set`, row.statement);
+  return [ReasonCode.malformedPacket, `${row.name}: reserved flags are set`, row.statement];
 }
 
 /** 1 for each first byte that is admitted. */
@@ -115,9 +118,9 @@ export function admittedFirstBytes(sender: Sender, version: ProtocolVersion): Ui
 
 /** Why a first byte is not among {@link admittedFirstBytes}. */
 export function refuseFirstByte(sender: Sender, version: ProtocolVersion, first: number): MqttError {
-  const error = judge(sender, version, first);
-  if (error === undefined) throw new Error(`first byte ${first} was refused without a reason`);
-  return error;
+  const judgement = judge(sender, version, first);
+  if (judgement === undefined) throw new Error(`first byte ${first} was refused without a reason`);
+  return new MqttError(...judgement);
 }
 
 /**
