@@ -263,6 +263,13 @@ export class Journal {
     return this.#waiting.until(last);
   }
 
+  /** Resolves when all that was appended is on the disk, in every class. @throws StoreUnavailable if the disk fails */
+  synced(): Promise<void> {
+    this.#seal();
+    this.#outgoing.run();
+    return this.#outgoing.synced();
+  }
+
   /**
    * Begins a new log at this very moment, and the snapshot that it goes on from: of all that was appended until now.
    * There is one at a time.

@@ -79,11 +79,12 @@ export async function openEmbeddedStore(options: EmbeddedOptions): Promise<Embed
   const limit = (): void => record({ is: 'limits', limits: queueLimitsOf(limits) });
   try {
     // rule: Unknown Packet Identifiers. What was sent may be unknown here: what comes next must not bear the same ones.
-    if (found.mayHaveLost) record({ is: 'skip_ahead', by: jumpOf(found.nextNumber) });
+    if (found.mayHaveLost) record({ is: 'skip_ahead', by: memory.sessions.seqJump });
     limit();
     record({ is: 'restart' });
     memory.putRoutes(state);
-    await journal.stored();
+    // It is on the disk before anybody is served: if it were lost too, the same seqs would be given out once more.
+    await (found.mayHaveLost ? journal.synced() : journal.stored());
   } catch (error) {
     await journal.close().catch(() => {});
     throw error;
@@ -140,9 +141,4 @@ export async function openEmbeddedStore(options: EmbeddedOptions): Promise<Embed
       return closing;
     },
   };
-}
-
-/** How far seqs jump in this start; in the next one otherwise, even if nothing of this one is left then. */
-function jumpOf(logNumber: number): number {
-  return (memory.sessions.seqJump * logNumber) % 65_535 || memory.sessions.seqJump;
 }

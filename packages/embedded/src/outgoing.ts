@@ -125,10 +125,15 @@ export class Outgoing {
     );
   }
 
-  /** Resolves when everything is written, and on the disk. @throws StoreUnavailable if it was given up */
-  async drained(): Promise<void> {
+  /** Resolves when everything is written, and on the disk, for good. @throws StoreUnavailable if it was given up */
+  drained(): Promise<void> {
     this.#isDraining = true;
     this.#cancelSync?.();
+    return this.synced();
+  }
+
+  /** Resolves when everything is written, and on the disk. @throws StoreUnavailable if it was given up */
+  async synced(): Promise<void> {
     await this.#idle();
     const log = this.#log;
     if (this.#failure === undefined && log.syncedBytes < log.writtenBytes) await this.#syncBeside(log);
