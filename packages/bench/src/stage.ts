@@ -3,19 +3,15 @@
 import type { Counts } from './counts.ts';
 import type { Payloads } from './payload.ts';
 import type { Plan } from './plan.ts';
+import type { Checked } from './scenario.ts';
 import type { Topics } from './topics.ts';
 import type { Turn } from './turn.ts';
 
 /** What can be wrong with a delivery; see {@link Checked}. */
-export interface Faults {
-  duplicates: number;
-  redelivered: number;
-  outOfOrder: number;
-  misrouted: number;
-  corrupt: number;
-  wrongQos: number;
-  foreign: number;
-}
+export type Faults = Pick<
+  Checked,
+  'duplicates' | 'redelivered' | 'outOfOrder' | 'misrouted' | 'corrupt' | 'wrongQos' | 'foreign'
+>;
 
 /** No faults. */
 export function noFaults(): Faults {

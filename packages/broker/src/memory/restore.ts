@@ -11,7 +11,14 @@ import { isShared } from '../topic/filter.ts';
 import type { EntriesItem, SessionItem, StateItem, WillItem } from './items.ts';
 import { put, reorder } from './queue.ts';
 import { comeBack } from './shared.ts';
-import { MemoryState, neverExpires, type QueueLimits, type SessionRecord, type SharedEntry } from './state.ts';
+import {
+  emptyRecord,
+  MemoryState,
+  neverExpires,
+  type QueueLimits,
+  type SessionRecord,
+  type SharedEntry,
+} from './state.ts';
 import { keyOfTopic } from './topic-order.ts';
 
 /** A queue as far as it has come. */
@@ -147,36 +154,19 @@ export function putRoutes(state: MemoryState): void {
 }
 
 function recordOf(item: SessionItem): SessionRecord {
-  const record: SessionRecord = {
-    clientId: item.clientId,
-    generation: item.generation,
-    stored: item.stored,
-    epoch: item.epoch,
-    owner: item.owner,
-    sessionExpirySeconds: item.sessionExpirySeconds,
-    disconnectedAtMs: item.disconnectedAtMs,
-    reserve: item.reserve,
-    nextSeq: item.nextSeq,
-    headSeq: item.headSeq,
-    sentSeq: item.sentSeq,
-    subscriptions: new Map(),
-    feeds: new Map(),
-    queue: new Map(),
-    queueBytes: 0,
-    shared: new Map(),
-    taken: new Map(),
-    leftDueMs: undefined,
-    earliestExpiryMs: Number.POSITIVE_INFINITY,
-    releases: new Set(item.releases),
-    inbound: new Map(),
-    seen: new Map(),
-    acquired: undefined,
-    will: item.will,
-    username: item.username,
-    undelivered: item.over?.undelivered,
-    savedIn: 0,
-    unsaved: undefined,
-  };
+  const record = emptyRecord(item.clientId, item.generation, item.stored);
+  record.epoch = item.epoch;
+  record.owner = item.owner;
+  record.sessionExpirySeconds = item.sessionExpirySeconds;
+  record.disconnectedAtMs = item.disconnectedAtMs;
+  record.reserve = item.reserve;
+  record.nextSeq = item.nextSeq;
+  record.headSeq = item.headSeq;
+  record.sentSeq = item.sentSeq;
+  record.will = item.will;
+  record.username = item.username;
+  record.undelivered = item.over?.undelivered;
+  for (const seq of item.releases) record.releases.add(seq);
   for (const subscription of item.subscriptions) record.subscriptions.set(subscription.topicFilter, subscription);
   for (const { topicFilter, from } of item.feeds) record.feeds.set(topicFilter, from);
   for (const { packetId, uid, isDone } of item.inbound) record.inbound.set(packetId, { uid, isDone });

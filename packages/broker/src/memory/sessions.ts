@@ -15,7 +15,7 @@ import type {
 } from '../ports.ts';
 import { feedsOf, subscribed } from './feeds.ts';
 import { comeBack, keepForOthers, leave } from './shared.ts';
-import { type ConnectionKey, type MemoryState, neverExpires, type SessionRecord } from './state.ts';
+import { type ConnectionKey, emptyRecord, type MemoryState, neverExpires, type SessionRecord } from './state.ts';
 import { giveBack, hasten, pend, take, willsAtAcquire } from './wills.ts';
 
 export { claimWills, doneWills, dueWills, takeWills } from './wills.ts';
@@ -61,7 +61,7 @@ export function acquire(state: MemoryState, request: Acquire, generation: string
   let record = before;
   if (record === undefined || !present) {
     if (record !== undefined) end(state, record, nowMs);
-    record = newRecord(request, generation);
+    record = emptyRecord(request.clientId, generation, request.sessionExpirySeconds > 0);
     state.begin(record);
   }
   record.epoch = epoch;
@@ -290,39 +290,6 @@ export function expire(state: MemoryState, keys: readonly ConnectionKey[], nowMs
 /** @see Sessions.forget */
 export function forget(state: MemoryState, sessions: readonly Pick<EndedSession, 'generation'>[]): void {
   for (const { generation } of sessions) state.dropEnded(generation);
-}
-
-function newRecord(request: Acquire, generation: string): SessionRecord {
-  return {
-    clientId: request.clientId,
-    generation,
-    stored: request.sessionExpirySeconds > 0,
-    epoch: 0,
-    owner: undefined,
-    sessionExpirySeconds: 0,
-    disconnectedAtMs: 0,
-    reserve: 0,
-    nextSeq: 1,
-    headSeq: 1,
-    sentSeq: 0,
-    subscriptions: new Map(),
-    feeds: new Map(),
-    queue: new Map(),
-    queueBytes: 0,
-    shared: new Map(),
-    taken: new Map(),
-    leftDueMs: undefined,
-    earliestExpiryMs: Number.POSITIVE_INFINITY,
-    releases: new Set(),
-    inbound: new Map(),
-    seen: new Map(),
-    acquired: undefined,
-    will: undefined,
-    username: undefined,
-    undelivered: undefined,
-    savedIn: 0,
-    unsaved: undefined,
-  };
 }
 
 /** Whether a Session is there to be resumed, though the sweep that ends Sessions may not have come by yet. */

@@ -70,6 +70,40 @@ export interface SessionRecord {
   unsaved: UnsavedQueue | undefined;
 }
 
+/** A Session that has nothing yet, and that nobody owns. */
+export function emptyRecord(clientId: string, generation: string, stored: boolean): SessionRecord {
+  return {
+    clientId,
+    generation,
+    stored,
+    epoch: 0,
+    owner: undefined,
+    sessionExpirySeconds: 0,
+    disconnectedAtMs: 0,
+    reserve: 0,
+    nextSeq: 1,
+    headSeq: 1,
+    sentSeq: 0,
+    subscriptions: new Map(),
+    feeds: new Map(),
+    queue: new Map(),
+    queueBytes: 0,
+    shared: new Map(),
+    taken: new Map(),
+    leftDueMs: undefined,
+    earliestExpiryMs: Number.POSITIVE_INFINITY,
+    releases: new Set(),
+    inbound: new Map(),
+    seen: new Map(),
+    acquired: undefined,
+    will: undefined,
+    username: undefined,
+    undelivered: undefined,
+    savedIn: 0,
+    unsaved: undefined,
+  };
+}
+
 /** Part of a queue that is to be saved as it was. */
 export interface UnsavedQueue {
   /** An entry is about to go. */

@@ -1,8 +1,7 @@
 // What `skein bench --help` says.
 
 import { type BenchFlag, benchFlags } from './bench-flags.ts';
-
-const width = 100;
+import { wrap } from './wrap.ts';
 
 /** The help. */
 export function benchHelp(): string {
@@ -57,16 +56,6 @@ The report in JSON has, beside machine, options, servers (what CONNACK said), ok
 function group(name: BenchFlag['group']): string {
   return benchFlags
     .filter((flag) => flag.group === name)
-    .map(({ name: flag, value, help }) => `  --${flag}${value === undefined ? '' : ` ${value}`}\n${wrapped(help)}\n`)
+    .map(({ name: flag, value, help }) => `  --${flag}${value === undefined ? '' : ` ${value}`}\n${wrap(help)}\n`)
     .join('');
-}
-
-function wrapped(text: string): string {
-  const lines: string[] = [''];
-  for (const word of text.split(' ')) {
-    const line = lines.at(-1) ?? '';
-    if (line.length + word.length + 7 > width) lines.push(word);
-    else lines[lines.length - 1] = line === '' ? word : `${line} ${word}`;
-  }
-  return lines.map((line) => `      ${line}`).join('\n');
 }

@@ -1,8 +1,7 @@
 // What `--help` says, from the settings themselves.
 
 import { type Setting, settings } from '../config/schema.ts';
-
-const width = 100;
+import { wrap } from './wrap.ts';
 
 /** What a command does, where its name does not say it. */
 const more: Readonly<Record<string, string>> = {
@@ -60,15 +59,4 @@ function entry(setting: Setting): string {
 
 function shown(value: unknown): string {
   return Array.isArray(value) ? value.join(' ') : String(value);
-}
-
-/** Breaks a text into indented lines. */
-function wrap(text: string): string {
-  const lines: string[] = [''];
-  for (const word of text.split(' ')) {
-    const line = lines.at(-1) ?? '';
-    if (line.length + word.length + 7 > width) lines.push(word);
-    else lines[lines.length - 1] = line === '' ? word : `${line} ${word}`;
-  }
-  return lines.map((line) => `      ${line}`).join('\n');
 }
