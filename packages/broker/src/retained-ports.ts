@@ -74,7 +74,7 @@ export interface Append {
   readonly to: string | undefined;
   /** At QoS 1 and 2; Retain = 1 is kept, and the queue's limits do not apply [MQTT-3.3.1-8]. */
   readonly messages: readonly Message[];
-  /** What {@link Queues.ends} told of the Session before the page was read. */
+  /** What was queued from here on may be newer than the page: no later than the queue's end when that was read. */
   readonly sinceSeq: number;
 }
 

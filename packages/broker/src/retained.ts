@@ -6,8 +6,8 @@
 // whatever becomes of the Client, or of this node, the rest comes when the Client is back. One Session is fed one
 // Subscription after the other. A store that does not answer is waited for, as long as the Client is there.
 //
-// rule: Retained. What publishers retain meanwhile comes its own way, and may come before a page that was read earlier.
-// Of a topic that has had such news the page is old: it is left out, here or by the store.
+// rule: Retained. What publishers retain after the SUBACK comes its own way, before the page that it is on or after. Of a
+// topic that has had such news the page is old, or says the same: it is left out, here or by the store.
 
 import type { Message } from './message.ts';
 import type { Persistence } from './persist.ts';
@@ -39,6 +39,22 @@ const turnMs = 4;
 /** How long to wait before a store that did not answer is asked again. */
 const retryMs = 200;
 
+/** Since when what reached the Client is newer than the retained messages that it asked for: since its SUBACK. */
+interface Since {
+  readonly news: News;
+  /** What it had by then. */
+  readonly count: number;
+  /** Where its queue in the store ended; 0 as long as that is not known. */
+  seq: number;
+  /** Resolves when it is; to false if there is nobody to feed. */
+  readonly isKnown: Promise<boolean>;
+}
+
+/** Retained messages that were asked for: of one Subscription, from a cursor on. */
+interface Asked extends Feed {
+  readonly since: Since;
+}
+
 /** What became of a page for the queue: it is there; or is to be read anew; or the cursor is elsewhere; or nobody is there. */
 type Queued =
   | { readonly is: 'queued'; readonly page: RetainedPage }
@@ -49,8 +65,8 @@ type Queued =
 /** Feeds retained messages to one Session. */
 export class RetainedFeed {
   readonly #of: RetainedFeedOf;
-  /** Where the retained messages of Subscriptions go on, by Topic Filter, in order of asking. */
-  readonly #asked = new Map<string, string>();
+  /** By Topic Filter, in order of asking. */
+  readonly #asked = new Map<string, Asked>();
   #busy = false;
   /** Since when nobody else had a turn for certain. */
   #turnSinceMs: number;
@@ -60,18 +76,16 @@ export class RetainedFeed {
     this.#turnSinceMs = of.around.persistence.clock.monotonicMs();
   }
 
-  /** Sends what a new Subscription matches, after those asked for before. */
-  add({ topicFilter }: Subscription): void {
-    this.#ask({ topicFilter, from: '' });
+  /** Sends what new Subscriptions match, after those asked for before. To be called as they are acknowledged. */
+  add(subscriptions: readonly Subscription[]): void {
+    this.resume(subscriptions.map(({ topicFilter }) => ({ topicFilter, from: '' })));
   }
 
   /** Goes on with what earlier connections of the Session have not had. */
   resume(feeds: readonly Feed[]): void {
-    for (const feed of feeds) this.#ask(feed);
-  }
-
-  #ask({ topicFilter, from }: Feed): void {
-    this.#asked.set(topicFilter, from);
+    if (feeds.length === 0) return;
+    const since = this.#now();
+    for (const feed of feeds) this.#asked.set(feed.topicFilter, { ...feed, since });
     if (this.#busy) return;
     this.#busy = true;
     this.#run().catch(this.#of.failed);
@@ -79,39 +93,44 @@ export class RetainedFeed {
 
   async #run(): Promise<void> {
     const { session } = this.#of;
-    for (const [topicFilter, from] of this.#asked) {
+    for (const [topicFilter, asked] of this.#asked) {
       this.#asked.delete(topicFilter);
       const subscription = session.subscriptions.get(topicFilter);
       if (subscription === undefined) continue;
-      if (session.stored && subscription.qos > 0) await this.#queueAll(subscription, from);
-      else await this.#sendAll(subscription);
-      session.outbound.news = undefined;
+      if (session.stored && subscription.qos > 0) await this.#queueAll(subscription, asked);
+      else await this.#sendAll(subscription, asked);
     }
+    session.outbound.news = undefined;
     this.#busy = false;
   }
 
   /** Feeds a Session that has its queue here, or a Subscription at QoS 0. */
-  async #sendAll(subscription: Subscription): Promise<void> {
+  async #sendAll(subscription: Subscription, asked: Asked): Promise<void> {
     const { store } = this.#of.around;
+    let { since } = asked;
     for (let from: string | undefined = ''; from !== undefined; ) {
       await this.#turn();
       await this.#of.session.whenRoomy();
       if (this.#wanted(subscription) === undefined) return;
-      const news = await this.#follow();
-      if (news === undefined) return;
+      since = this.#still(since);
+      if (!(await since.isKnown)) return;
       const at: string = from;
       const page = await this.#until('retained', () => store.retained.page(subscription.topicFilter, at));
-      if (page === undefined || !(await this.#send(page.messages, subscription))) return;
+      if (page === undefined) return;
+      const sent = await this.#send(page.messages, subscription, since);
+      if (sent === undefined) return;
+      since = sent;
       from = page.next;
     }
   }
 
   /** Feeds the queue of a stored Session, and sends at once what ends at QoS 0. */
-  async #queueAll(subscription: Subscription, from: string): Promise<void> {
+  async #queueAll(subscription: Subscription, { from, since: first }: Asked): Promise<void> {
     const { session } = this.#of;
     const { topicFilter } = subscription;
     let at = from;
     let cursor = from; // it lags behind pages without messages
+    let since = first;
     for (let tries = 0; ; ) {
       await this.#turn();
       await session.whenHungry(waitingMax);
@@ -119,7 +138,9 @@ export class RetainedFeed {
       // What a busy Client acknowledges meanwhile would be gone again: it stays until the store has looked at it.
       const isHeld = tries > 0;
       if (isHeld) session.withhold(true);
-      const queued = await this.#queue(topicFilter, at, cursor).finally(() => isHeld && session.withhold(false));
+      since = this.#still(since);
+      const asked = { topicFilter, from: at, since };
+      const queued = await this.#queue(asked, cursor, isHeld).finally(() => isHeld && session.withhold(false));
       if (queued.is === 'over' || (queued.is === 'moved' && at === '')) return;
       if (queued.is === 'moved') {
         // A SUBSCRIBE may have set it back, and failed after that; then nobody else begins at the beginning.
@@ -130,28 +151,31 @@ export class RetainedFeed {
       tries = queued.is === 'unsure' ? tries + 1 : 0;
       if (queued.is === 'unsure') continue;
       const { messages, next } = queued.page;
-      if (!(await this.#send(messages, subscription)) || next === undefined) return;
+      const sent = await this.#send(messages, subscription, since);
+      if (sent === undefined || next === undefined) return;
+      since = sent;
       if (messages.length > 0) cursor = next;
       at = next;
     }
   }
 
-  /** Reads a page and puts it into the queue. */
-  async #queue(topicFilter: string, from: string, cursor: string): Promise<Queued> {
+  /** Reads a page and puts it into the queue. @param isAgain whether what had gone out meanwhile made it unsure before */
+  async #queue({ topicFilter, from, since }: Asked, cursor: string, isAgain: boolean): Promise<Queued> {
     const { session, around } = this.#of;
     const { queues, retained } = around.store;
     const { claim } = session;
-    const news = await this.#follow();
-    if (news === undefined) return over;
-    const { sinceSeq } = news;
+    if (!(await since.isKnown)) return over;
+    // What has gone out of the queue this node knows, what is still there the store: it looks at that as it appends.
+    const sinceSeq = isAgain ? await this.#endSeq() : Math.max(since.seq, session.unsentSeq);
+    if (sinceSeq === undefined) return over;
     const page = await this.#until('retained', () => retained.page(topicFilter, from));
     if (page === undefined) return over;
     const { next, messages: found } = page;
     if (found.length === 0 && next !== undefined) return { is: 'queued', page };
 
-    // What went past the queue the store cannot know; nor does anybody, if it was too much.
+    const { news, count, seq } = since;
     if (news.isOver) return { is: 'unsure' };
-    const messages = found.filter((message) => message.qos > 0 && !news.isPast(message));
+    const messages = found.filter((message) => message.qos > 0 && !news.has(message, count, seq));
     const append = { claim, topicFilter, from: cursor, to: next, messages, sinceSeq };
     let isRepeat = false;
     const appended: Appended | undefined = await this.#until('append', () => {
@@ -163,6 +187,7 @@ export class RetainedFeed {
     });
     switch (appended?.is) {
       case 'appended':
+        news.feeds(appended.entries);
         for (const entry of appended.entries) session.push(entry, appended.sentSeq);
         return { is: 'queued', page };
       case 'moved':
@@ -180,19 +205,40 @@ export class RetainedFeed {
     }
   }
 
-  /** Begins to note what goes to the Client, before a page is read. @returns undefined if there is nobody to feed */
-  async #follow(): Promise<News | undefined> {
+  /** Begins to note what reaches the Client. */
+  #now(): Since {
+    const { session, failed } = this.#of;
+    const { outbound } = session;
+    if (outbound.news === undefined || outbound.news.isOver) outbound.news = new News();
+    const { news } = outbound;
+    const told = this.#endSeq().then(
+      (seq) => {
+        since.seq = seq ?? 0;
+        return seq !== undefined;
+      },
+      (error: unknown) => {
+        failed(error);
+        return false;
+      },
+    );
+    const since: Since = { news, count: news.count, seq: 0, isKnown: told };
+    return since;
+  }
+
+  /** The same moment; or now, if too much has happened since to know what is old: whatever is read is newer than that. */
+  #still(since: Since): Since {
+    return since.news.isOver || since.news !== this.#of.session.outbound.news ? this.#now() : since;
+  }
+
+  /** The end of a stored Session's queue. @returns undefined if there is nobody to feed */
+  async #endSeq(): Promise<number | undefined> {
     const { session, around } = this.#of;
-    const news = new News();
-    session.outbound.news = news;
-    if (!session.stored) return news;
-    // What was queued before may go out only now; the page is newer than that.
+    if (!session.stored) return 0;
     const ends = await this.#until('ends', () => around.store.queues.ends([session.claim]));
-    const sinceSeq = ends?.[0];
-    if (sinceSeq === 'fenced') this.#fenced();
-    if (sinceSeq === 'fenced' || sinceSeq === undefined) return undefined;
-    news.sinceSeq = sinceSeq;
-    return news;
+    const endSeq = ends?.[0];
+    if (endSeq !== 'fenced') return endSeq;
+    this.#fenced();
+    return undefined;
   }
 
   #fenced(): void {
@@ -203,12 +249,13 @@ export class RetainedFeed {
    * Sends messages one by one as the Client takes them, with Retain = 1, because there is a new Subscription
    * [MQTT-3.3.1-8]; of a page that was queued, those that were not.
    *
-   * @returns false if the rest is not wanted any more
+   * @returns since when what reaches the Client is newer than the next page; undefined if the rest is not wanted any more
    */
-  async #send(page: readonly Message[], subscription: Subscription): Promise<boolean> {
+  async #send(page: readonly Message[], subscription: Subscription, asked: Since): Promise<Since | undefined> {
     const { session } = this.#of;
     const { outbound } = session;
     const isFed = session.stored && subscription.qos > 0;
+    let since = asked;
     let isOld = false;
     let anew: RetainedPage | undefined;
     for (let i = 0; i < page.length; ) {
@@ -219,39 +266,44 @@ export class RetainedFeed {
       }
       while (!outbound.hasRoom && !session.closed) await outbound.whenRoomy();
       const wanted = this.#wanted(subscription, isFed);
-      if (wanted === undefined) return false;
-      if (outbound.news?.isOver) {
+      if (wanted === undefined) return undefined;
+      if (since.news.isOver) {
         // Too much has happened to know what is old: each topic that is left is read anew.
         isOld = true;
         anew = undefined;
       }
       if (isOld && anew === undefined) {
-        anew = await this.#readAnew(found.topic);
-        if (anew === undefined) return false;
+        since = this.#still(since);
+        anew = await this.#readAnew(found.topic, since);
+        if (anew === undefined) return undefined;
         continue;
       }
       const message = isOld ? anew?.messages[0] : found;
       // What took its place at QoS 1 or 2 meanwhile went by the queue.
-      if (message !== undefined && !(isFed && message.qos > 0)) this.#deliver(message, wanted);
+      if (message !== undefined && !(isFed && message.qos > 0)) this.#deliver(message, wanted, since);
       anew = undefined;
       i++;
     }
-    return true;
+    return since;
   }
 
-  async #readAnew(topic: string): Promise<RetainedPage | undefined> {
-    if ((await this.#follow()) === undefined) return undefined;
+  async #readAnew(topic: string, since: Since): Promise<RetainedPage | undefined> {
+    if (!(await since.isKnown)) return undefined;
     return await this.#until('retained', () => this.#of.around.store.retained.page(topic, ''));
   }
 
-  #deliver(message: Message, { noLocal, qos, subscriptionIdentifier }: Subscription): void {
+  #deliver(
+    message: Message,
+    { noLocal, qos, subscriptionIdentifier }: Subscription,
+    { news, count, seq }: Since,
+  ): void {
     const { session, around } = this.#of;
-    if (session.outbound.news?.has(message)) return;
+    if (news.has(message, count, seq)) return;
     if (noLocal && message.publisherId === session.clientId) return; // [MQTT-3.8.3-3]
     const { expiresAtMs } = message;
     if (expiresAtMs > 0 && expiresAtMs <= around.persistence.clock.nowMs()) return; // while it waited [MQTT-3.3.2-5]
     const identifiers = subscriptionIdentifier === undefined ? undefined : [subscriptionIdentifier];
-    session.deliverCopy(message, Math.min(message.qos, qos), true, identifiers, true);
+    session.deliverRetained(message, Math.min(message.qos, qos), identifiers);
   }
 
   /**

@@ -117,18 +117,18 @@ export class Requests {
       around.router.subscribe(subscription, replaced);
     }
     send({ type: 'suback', packetId, reasonCodes, properties: undefined });
-    const fed = new Set<string>();
+    const asked = new Map<string, Subscription>();
     for (const [i, { retainHandling, topicFilter }] of granted.entries()) {
       // The same filter may stand there twice; its retained messages are sent once, for the last of them.
       const subscription = session.subscriptions.get(topicFilter);
-      if (subscription === undefined || fed.has(topicFilter)) continue;
+      if (subscription === undefined) continue;
       // [MQTT-3.3.1-9, MQTT-3.3.1-10, MQTT-3.3.1-11]
       // The store may have it already from a SUBSCRIBE that failed half way; to the Client it is new all the same.
       if (retainHandling === 2 || (retainHandling === 1 && !isNew[i] && !added.has(topicFilter))) continue;
       if (isShared(topicFilter)) continue; // [§4.8.2]: no retained messages
-      fed.add(topicFilter);
-      this.#feed.add(subscription);
+      asked.set(topicFilter, subscription);
     }
+    this.#feed.add([...asked.values()]);
     return undefined;
   }
 

@@ -71,7 +71,7 @@ export class Outbound {
   /** Called when there is room again, and as much as was asked for. */
   #roomy: (() => void) | undefined;
   #isRoomyEnough = always;
-  /** Told of all that is sent, while retained messages are on their way. */
+  /** Told of what reaches the Client otherwise, while retained messages are on their way to it. */
   news: News | undefined;
 
   constructor(of: {
@@ -147,26 +147,29 @@ export class Outbound {
     }
   }
 
-  /** Sends a message at QoS 0, or drops it if the Client does not keep up. */
-  sendQos0(message: Message, retain: boolean, subscriptionIdentifiers: readonly number[] | undefined): void {
-    if (this.#closed) return;
-    this.news?.note(message);
+  /** Sends a message at QoS 0, or drops it if the Client does not keep up. @returns whether it was sent */
+  sendQos0(message: Message, retain: boolean, subscriptionIdentifiers: readonly number[] | undefined): boolean {
+    if (this.#closed) return false;
     if (this.#outlet.congested) {
       this.#drops.add(this.#clientId, 'slow_consumer');
-      return;
+      return false;
     }
     // It may have waited for the store. One that passes through at once is not too late, however short its time [MQTT-3.3.2-5].
     if (message.expiresAtMs > 0 && message.expiresAtMs < this.#clock.nowMs()) {
       this.#drops.add(this.#clientId, 'expired');
-      return;
+      return false;
     }
     delivery.qos = 0;
     delivery.retain = retain;
     delivery.dup = false;
     delivery.packetId = 0;
     delivery.subscriptionIdentifiers = subscriptionIdentifiers;
-    if (this.#outlet.publish(message, delivery)) this.#counters.publishSent[0]++;
-    else this.#drops.add(this.#clientId, 'too_large');
+    if (!this.#outlet.publish(message, delivery)) {
+      this.#drops.add(this.#clientId, 'too_large');
+      return false;
+    }
+    this.#counters.publishSent[0]++;
+    return true;
   }
 
   /** Sends from the queue while the window has room. */
@@ -248,7 +251,6 @@ export class Outbound {
       this.#source.settled(seq);
       return;
     }
-    this.news?.note(message, seq);
     delivery.qos = qos;
     delivery.retain = entry.retain;
     delivery.dup = resend;

@@ -143,8 +143,7 @@ export class Session {
    */
   deliver(message: Message, target: LocalTarget): boolean {
     const retain = message.retain && target.retainAsPublished;
-    this.outbound.news?.note(message);
-    return this.deliverCopy(message, Math.min(message.qos, target.qos), retain, target.subscriptionIdentifiers, false);
+    return this.#deliver(message, Math.min(message.qos, target.qos), retain, target.subscriptionIdentifiers);
   }
 
   /** The same for a message that came by a Shared Subscription. */
@@ -152,27 +151,35 @@ export class Session {
     const { topicFilter, qos, retainAsPublished, subscriptionIdentifier } = subscription;
     const identifiers = subscriptionIdentifier === undefined ? undefined : [subscriptionIdentifier];
     const retain = message.retain && retainAsPublished;
-    return this.deliverCopy(message, Math.min(message.qos, qos), retain, identifiers, false, topicFilter);
+    return this.#deliver(message, Math.min(message.qos, qos), retain, identifiers, topicFilter);
   }
 
-  /** Delivers one copy to a volatile Session, or a QoS 0 copy to any. @param always whether queue limits do not count */
-  deliverCopy(
+  #deliver(
     message: Message,
     qos: number,
     retain: boolean,
     subscriptionIdentifiers: readonly number[] | undefined,
-    always: boolean,
     sharedFilter?: string,
   ): boolean {
     if (qos === 0 || !(this.#queue instanceof VolatileQueue)) {
-      this.outbound.sendQos0(message, retain, subscriptionIdentifiers);
+      this.sendQos0(message, retain, subscriptionIdentifiers);
       return true;
     }
-    return this.#queue.push(message, qos as 1 | 2, retain, subscriptionIdentifiers, always, sharedFilter);
+    if (!this.#queue.push(message, qos as 1 | 2, retain, subscriptionIdentifiers, false, sharedFilter)) return false;
+    this.outbound.news?.note(message);
+    return true;
+  }
+
+  /** Delivers a retained message to a volatile Session, whatever its queue's limits, or at QoS 0 to any. */
+  deliverRetained(message: Message, qos: number, subscriptionIdentifiers: readonly number[] | undefined): void {
+    if (qos === 0) this.outbound.sendQos0(message, true, subscriptionIdentifiers);
+    else if (this.#queue instanceof VolatileQueue)
+      this.#queue.push(message, qos as 1 | 2, true, subscriptionIdentifiers, true);
   }
 
   sendQos0(message: Message, retain: boolean, subscriptionIdentifiers: readonly number[] | undefined): void {
-    this.outbound.sendQos0(message, retain, subscriptionIdentifiers);
+    const isSent = this.outbound.sendQos0(message, retain, subscriptionIdentifiers);
+    if (isSent) this.outbound.news?.note(message);
   }
 
   /** Takes what was stored for this Session while it is here. */
@@ -204,6 +211,11 @@ export class Session {
   /** The seq after the last one known to be stored for it; a volatile Session has nothing to miss. */
   get endSeq(): number {
     return this.#queue instanceof StoredQueue ? this.#queue.endSeq : Number.POSITIVE_INFINITY;
+  }
+
+  /** Of the queue in the store, the first seq that has not gone out. */
+  get unsentSeq(): number {
+    return this.#queue instanceof StoredQueue ? this.#queue.unsentSeq : 0;
   }
 
   /** Something may have been stored for this Session that was not pushed. */

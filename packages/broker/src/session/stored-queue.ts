@@ -90,6 +90,11 @@ export class StoredQueue implements Source {
     return this.#endSeq;
   }
 
+  /** The first seq that {@link next} has not given. */
+  get unsentSeq(): number {
+    return this.#ahead[this.#first]?.seq ?? this.#nextSeq;
+  }
+
   /** A message was stored; it may be sent if it is the next one and reserved. */
   push(entry: QueueEntry, sentSeq: number): void {
     if (this.#closed) return;
@@ -159,6 +164,7 @@ export class StoredQueue implements Source {
       this.#ahead = [];
       this.#first = 0;
     }
+    this.outbound.news?.note(entry.message, entry.seq);
     return entry;
   }
 
