@@ -1,6 +1,7 @@
 // The program as it is run: a process, its exit status, its signals, its first line.
 
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -117,6 +118,22 @@ describe('skein start', () => {
     const { out, err } = await ended;
     expect(out.split('\n').filter((each) => each.includes('"event":"ready"'))).toHaveLength(1);
     expect(err).toBe('');
+  });
+
+  it('serves on and stops in order when nobody reads what it says any more', async () => {
+    const { child, ended, line } = run(['start', ...anyPorts, '--store', 'memory:']);
+    const ready = await line('ready');
+    child.stdout?.destroy();
+    child.stderr?.destroy();
+    // Each of them is worth a line.
+    for (let count = 0; count < 3; count++) {
+      const socket = await dial(ready);
+      socket.end('no MQTT');
+      await once(socket.resume(), 'close');
+    }
+    expect((await fetch(`${ready.admin}/livez`)).status).toBe(200);
+    child.kill('SIGTERM');
+    expect((await ended).status).toBe(0);
   });
 
   it('warns that nothing survives a restart, if that is so', async () => {
@@ -328,6 +345,7 @@ describe('skein check-data', () => {
     const { out } = await run(['check-data', '--help']).ended;
     expect(out).toMatch(/^skein check-data \[DIRECTORY\] \[flags\]$/m);
     expect(out).toMatch(/^ {2}--repair$/m);
+    expect(out.match(/^ {2}--[a-z-]+/gm)).toEqual(['  --config', '  --repair', '  --json', '  --store']);
   });
 });
 

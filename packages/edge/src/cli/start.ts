@@ -4,12 +4,13 @@
 // expected) ends the process: its Clients reconnect, here or elsewhere, to a process that is whole.
 
 import { NodeIdTaken, StoreUnavailable } from '@skein/broker';
-import { type Logger, pino } from 'pino';
+import type { Logger } from 'pino';
 import type { Config } from '../config/schema.ts';
 import { isShared, storeShown } from '../config/store-url.ts';
 import { type Edge, openEdge } from '../edge.ts';
 import { ExitCode } from '../exit-code.ts';
 import { ListenError } from '../listen/listen-error.ts';
+import { LogDestination } from '../log-destination.ts';
 import { makeLog } from '../observe.ts';
 import { StartRefused } from '../start-refused.ts';
 import { version } from '../version.ts';
@@ -20,12 +21,6 @@ import { warnings } from './warnings.ts';
 const stopMs = 10_000;
 /** Signals so close together are one: a process group gets them, and whoever passes them on to its child. */
 const oneSignalMs = 500;
-/** Log lines that wait for whoever reads them, in bytes; further ones are dropped. */
-const logBufferBytes = 16 * 1024 * 1024;
-/** Lines go out in pieces of this size, because a system call for each would cost more than a connection does. */
-const logPieceBytes = 4096;
-/** How long a line may wait for a piece to fill. */
-const logFlushMs = 250;
 
 /**
  * Runs a node.
@@ -33,21 +28,21 @@ const logFlushMs = 250;
  * @returns the exit status, when the node has ended
  */
 export async function start(config: Config): Promise<ExitCode> {
-  const destination = pino.destination({
+  const destination = new LogDestination({
     fd: 1,
-    sync: false,
-    maxLength: logBufferBytes,
-    minLength: logPieceBytes,
-    periodicFlush: logFlushMs,
+    onDropped: (lines) =>
+      log.warn({ event: 'log_dropped', lines }, 'whoever reads the log did not keep up: these lines are gone'),
   });
-  const log = makeLog(config.logLevel, config.nodeId, destination);
+  const log: Logger = makeLog(config.logLevel, config.nodeId, destination);
+  process.on('exit', () => destination.flushSync());
+  process.stderr.on('error', () => {}); // whoever read it has gone
   endOnDefect(log);
   const stop = stopSignal();
   let edge: Edge;
   try {
     edge = await openEdge(config, log, (again) => {
       sayReady(config, again, log, { again: true });
-      destination.flushSync();
+      destination.flush();
     });
   } catch (error) {
     const why = refusal(error);
@@ -57,7 +52,7 @@ export async function start(config: Config): Promise<ExitCode> {
   }
   sayReady(config, edge, log);
   for (const { event, words, ...of } of warnings(config, edge)) log.warn({ event, ...of }, words);
-  destination.flushSync(); // somebody may be waiting for it
+  destination.flush(); // somebody may be waiting for it
   if (process.stderr.isTTY) {
     const store = isShared(config.store) ? storeShown(config.store) : undefined;
     const { nodeId, cluster } = config;
