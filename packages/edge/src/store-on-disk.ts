@@ -82,7 +82,8 @@ export function writeDiskEvent(
       return;
     case 'short': {
       const words =
-        'the disk is nearly full: new messages at QoS 1 and 2 are refused until more is free than limits.diskFreeMinBytes';
+        'the disk is nearly full: make room. Until more is free than limits.diskFreeMinBytes, new messages at QoS 1 and 2 ' +
+        'are refused, and Clients before 5.0 that publish them are closed (store_full)';
       log.error({ event: 'data_short', directory, freeBytes: event.freeBytes }, words);
       return;
     }
@@ -103,7 +104,7 @@ export function writeDiskEvent(
       return;
     case 'failed': {
       // What the disk says it has, it may not have: nothing may be acknowledged any more. A new process reads what is there.
-      const words = 'the disk may have lost what was written to it: the process ends';
+      const words = 'the data directory has lost what was written to it, or may have: the process ends';
       log.fatal({ event: 'data_failed', directory, err: event.error }, words);
       exit(ExitCode.diskFailed);
       return;

@@ -1,10 +1,23 @@
 // The journal on the disk of this machine.
 
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdtemp, readdir, readFile, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  statfs,
+  symlink,
+  truncate,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { isOfOneMachine } from './directory-lock-flag.ts';
 import { systemDisk } from './disk.ts';
 import { inspect } from './inspect.ts';
 import { type OpenedJournal, openJournal } from './journal.ts';
@@ -125,5 +138,22 @@ describe('a data directory on this machine', () => {
     const bootId = await systemDisk.bootId();
     expect(bootId).toBe(await systemDisk.bootId());
     if (process.platform === 'linux') expect(bootId).toMatch(/^[0-9a-f-]{36}$/);
+  });
+
+  it('tells files from each other that have the same name, one after the other', async () => {
+    const path = join(base, 'file');
+    expect(await systemDisk.fileAt(path)).toBeUndefined();
+    await writeFile(path, 'one');
+    const first = await systemDisk.fileAt(path);
+    await writeFile(path, 'more');
+    expect(await systemDisk.fileAt(path)).toBe(first);
+    await rename(path, join(base, 'kept'));
+    expect(await systemDisk.fileAt(path)).toBeUndefined();
+    expect(await systemDisk.fileAt(join(base, 'kept', 'within'))).toBeUndefined();
+    expect(await systemDisk.fileAt(join(base, 'kept'))).toBe(first);
+    await writeFile(path, 'two');
+    const { type } = await statfs(base);
+    if (isOfOneMachine(type, process.platform)) expect(await systemDisk.fileAt(path)).not.toBe(first);
+    else expect(await systemDisk.fileAt(path)).toBe(first);
   });
 });

@@ -16,6 +16,7 @@ import {
 import * as files from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { lockDirectory } from './directory-lock.ts';
+import { isOfOneMachine } from './directory-lock-flag.ts';
 
 /** An open file. */
 export interface DiskFile {
@@ -49,6 +50,11 @@ export interface Disk {
   /** Gives a file another name, in the place of a file that may have it. */
   rename(from: string, to: string): Promise<void>;
   remove(path: string): Promise<void>;
+  /**
+   * Says which file a path leads to; undefined if it leads to none. Two files that are there at the same time are told
+   * from each other, unless the file system is one that may name the same file anew: then all are the same.
+   */
+  fileAt(path: string): Promise<string | undefined>;
   /** Opens a directory, to be synced: apart from the sync, so that it can be had before something is done that needs it. */
   openDirectory(path: string): Promise<DiskDirectory>;
   /** How many bytes this process may still write to the file system that a directory is on. */
@@ -76,6 +82,7 @@ export const systemDisk: Disk = {
   create: (path) => open(path, 'w'),
   rename: (from, to) => files.rename(from, to),
   remove: (path) => files.unlink(path),
+  fileAt,
   openDirectory,
   freeBytes: async (directory) => {
     const { bavail, bsize } = await files.statfs(directory);
@@ -111,6 +118,18 @@ async function makeDirectory(path: string): Promise<void> {
     await directory.sync();
   } finally {
     await directory.close();
+  }
+}
+
+async function fileAt(path: string): Promise<string | undefined> {
+  try {
+    const [{ dev, ino }, { type }] = await Promise.all([files.stat(path, { bigint: true }), files.statfs(path)]);
+    // Of a network's file system nobody knows whether it keeps the number of a file.
+    return isOfOneMachine(type, process.platform) ? `${dev}:${ino}` : 'there';
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    throw error;
   }
 }
 

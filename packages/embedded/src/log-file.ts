@@ -54,6 +54,8 @@ export class LogFile {
   #syncedBytes = 0;
   /** How much of the frame that is being written is there. */
   #partBytes = 0;
+  /** Which file it is, as the disk says, once it has its name. */
+  #identity: string | undefined;
 
   private constructor(header: FileHeader, file: DiskFile) {
     this.header = header;
@@ -87,6 +89,7 @@ export class LogFile {
     try {
       await log.sync();
       await log.finish(place);
+      await log.isInPlace(place).catch(() => {}); // then the first look that succeeds counts
     } catch (error) {
       await log.close();
       if (!(error instanceof SyncFailed)) await log.#removeUnfinished(place, error);
@@ -142,6 +145,13 @@ export class LogFile {
   /** Gives the file its name, so that it will be found after a crash too. @throws as {@link renameForGood} */
   async finish(place: DataPlace): Promise<void> {
     await renameForGood(place, unfinishedName(this.name), this.name);
+  }
+
+  /** Whether its name leads to it, or to what it led to when that was asked first. @throws if it cannot be known */
+  async isInPlace({ disk, directory }: DataPlace): Promise<boolean> {
+    const found = await disk.fileAt(join(directory, this.name));
+    this.#identity ??= found;
+    return found !== undefined && found === this.#identity;
   }
 
   async close(): Promise<void> {

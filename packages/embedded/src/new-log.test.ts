@@ -156,6 +156,7 @@ describe('a snapshot', () => {
     await first.discard();
     await first.discard();
     await expect(first.complete()).rejects.toThrow('discarded');
+    await rest(life.clock); // its log is there
     const second = life.journal.beginSnapshot();
     life.disk.roomBytes = 100;
     await expect(second.write(Buffer.alloc(100))).rejects.toThrow('ENOSPC');

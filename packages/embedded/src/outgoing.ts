@@ -11,6 +11,7 @@ import type { FileHeader, JournalClass } from './file-header.ts';
 import { FrameKind } from './frame.ts';
 import type { JournalEvent } from './journal-event.ts';
 import { type DataPlace, LogFile, SyncFailed } from './log-file.ts';
+import { PlaceWatch } from './place-watch.ts';
 
 /** How soon a write that failed is tried again, in milliseconds. */
 const retryMs = 250;
@@ -51,6 +52,7 @@ export interface OutgoingParts {
 /** What is on its way to the disk. */
 export class Outgoing {
   readonly #parts: OutgoingParts;
+  readonly #watch: PlaceWatch;
   #log: LogFile;
   #work: Work[] = [];
   #waitingBytes = 0;
@@ -71,6 +73,14 @@ export class Outgoing {
     this.#parts = parts;
     this.#log = log;
     this.#olderBytes = olderBytes;
+    const { place, clock, onEvent } = parts;
+    this.#watch = new PlaceWatch({
+      place,
+      clock,
+      log: () => this.#log,
+      onLost: (error) => this.#fail(error),
+      onTrouble: (error) => onEvent({ is: 'hindered', doing: 'looking whether the journal is where it was', error }),
+    });
   }
 
   /** Whether something is being written, and will be followed by what has gathered meanwhile. */
@@ -126,10 +136,12 @@ export class Outgoing {
   }
 
   /** Resolves when everything is written, and on the disk, for good. @throws StoreUnavailable if it was given up */
-  drained(): Promise<void> {
+  async drained(): Promise<void> {
     this.#isDraining = true;
     this.#cancelSync?.();
-    return this.synced();
+    await this.synced();
+    await this.#watch.look();
+    this.#checkGoesOn();
   }
 
   /** Resolves when everything is written, and on the disk. @throws StoreUnavailable if it was given up */
@@ -150,6 +162,7 @@ export class Outgoing {
     if (this.#failure !== undefined) return;
     this.#failure = failure;
     this.#isStuck = true;
+    this.#watch.close();
     this.#cancelSync?.();
     this.#wake?.();
     this.#parts.failed(failure);
@@ -157,6 +170,7 @@ export class Outgoing {
 
   /** Closes the log once nobody is at it: where the disk hangs, that may never be. */
   async close(): Promise<void> {
+    this.#watch.close();
     this.#cancelSync?.();
     await this.#idle();
     await this.#log.close();
@@ -213,14 +227,20 @@ export class Outgoing {
     const old = this.#log;
     await this.#syncWhole(old);
     const previousBytes = old.writtenBytes;
+    let next: LogFile;
     try {
       if (header.number !== old.header.number + 1) throw new Error(`log ${header.number - 1} could not be begun`);
-      this.#log = await LogFile.beginLog(this.#parts.place, { ...header, previousBytes });
+      next = await LogFile.beginLog(this.#parts.place, { ...header, previousBytes });
     } catch (error) {
       if (error instanceof SyncFailed) throw error;
       notBegun(error, old.header);
       return;
     }
+    // In another directory of the same name it would go on from nothing.
+    await this.#watch.look();
+    if (this.#failure !== undefined) await next.close();
+    this.#checkGoesOn();
+    this.#log = next;
     this.#olderBytes += previousBytes;
     begun();
     this.#unstuck();

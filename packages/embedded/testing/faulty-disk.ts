@@ -181,6 +181,16 @@ export class FaultyDisk implements Disk {
     removed();
   }
 
+  /** Is no call that fails or counts: it is asked for every second, and changes nothing. */
+  async fileAt(path: string): Promise<string | undefined> {
+    if (this.isStopped) await new Promise<never>(() => {});
+    const content = this.#names.get(path);
+    if (content === undefined) return undefined;
+    const identity = identities.get(content) ?? `file ${++identified}`;
+    identities.set(content, identity);
+    return identity;
+  }
+
   async openDirectory(path: string): Promise<DiskDirectory> {
     await this.#asked('openDirectory', path);
     const synced = (): void => {
@@ -302,6 +312,10 @@ export class FaultyDisk implements Disk {
     };
   }
 }
+
+/** What files are called that were asked for. */
+const identities = new WeakMap<Content, string>();
+let identified = 0;
 
 /** Memory that one file has for itself. */
 const spacious = new WeakSet<ArrayBufferLike>();
