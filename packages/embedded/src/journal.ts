@@ -21,6 +21,7 @@ import { refusalOf } from './refusal.ts';
 import { chainOf, listSegments } from './segments.ts';
 import { SnapshotFile } from './snapshot-file.ts';
 import { SpaceWatch } from './space.ts';
+import { keptInTime } from './start-deadline.ts';
 import { Waiting } from './waiting.ts';
 
 export type { JournalClass } from './file-header.ts';
@@ -74,7 +75,7 @@ export async function openJournal(options: JournalOptions, replay: Replay): Prom
     try {
       const { superseded, ...recovered } = await recover({ ...options, disk }, replay);
       const place = { disk, directory };
-      const log = await LogFile.beginLog(place, {
+      const beginning = LogFile.beginLog(place, {
         kind: 'log',
         number: recovered.nextNumber,
         directoryId: recovered.directoryId ?? Buffer.from(options.random.bytes(16)).toString('hex'),
@@ -87,6 +88,7 @@ export async function openJournal(options: JournalOptions, replay: Replay): Prom
         previousBytes: recovered.previousBytes,
         afterLoss: recovered.mayHaveLost,
       });
+      const log = await keptInTime(options.clock, directory, beginning);
       const journal = new Journal({ ...options, place, log, recovered, lock });
       await journal.start(superseded);
       return { ...recovered, journal };

@@ -10,6 +10,7 @@ import { type JournalClass, openJournal } from './journal.ts';
 import type { JournalEvent } from './journal-event.ts';
 import { callsVersion, holdingsOf, queueLimitsOf, StateReplay } from './replay.ts';
 import { Snapshotting } from './snapshotting.ts';
+import { keptInTime } from './start-deadline.ts';
 import { portsOf } from './store.ts';
 
 /** What a data directory is opened with. */
@@ -84,7 +85,7 @@ export async function openEmbeddedStore(options: EmbeddedOptions): Promise<Embed
     record({ is: 'restart' });
     memory.putRoutes(state);
     // It is on the disk before anybody is served: if it were lost too, the same seqs would be given out once more.
-    await (found.mayHaveLost ? journal.synced() : journal.stored());
+    await (found.mayHaveLost ? keptInTime(clock, directory, journal.synced()) : journal.stored());
   } catch (error) {
     await journal.close().catch(() => {});
     throw error;
