@@ -11,9 +11,10 @@ import { parseSync, Visitor } from 'rolldown/utils';
 
 /**
  * The house. `imports` are the packages a package may import; a pure one has no I/O, so no outside library and no
- * module of Node.
+ * module of Node. One that `carries` others is put together with all that it imports, and looks for their libraries from
+ * where it is: it declares them, in the same version, and leaves them to their home all the same.
  *
- * @type {Record<string, { imports: string[], pure?: boolean }>}
+ * @type {Record<string, { imports: string[], pure?: boolean, carries?: boolean }>}
  */
 const house = {
   protocol: { imports: [], pure: true },
@@ -22,7 +23,7 @@ const house = {
   embedded: { imports: ['stored', 'broker', 'protocol'] },
   redis: { imports: ['stored', 'broker', 'protocol'] },
   cluster: { imports: ['broker', 'protocol'] },
-  edge: { imports: ['bench', 'embedded', 'redis', 'cluster', 'broker', 'protocol'] },
+  edge: { imports: ['bench', 'embedded', 'redis', 'cluster', 'broker', 'protocol'], carries: true },
   dashboard: { imports: [] },
   bench: { imports: ['protocol'] },
 };
@@ -58,7 +59,14 @@ export function arrows(directory) {
       continue;
     }
 
-    const dependencies = Object.keys(JSON.parse(manifestText).dependencies ?? {});
+    const declared = JSON.parse(manifestText).dependencies ?? {};
+    const carried = rules.carries ? librariesBehind(root, name) : new Map();
+    for (const [library, { version, home }] of carried) {
+      if (declared[library] === version) continue;
+      const message = `does not name ${library} ${version} of packages/${home}, which is put together with it`;
+      found.push({ file: manifestFile, line: 1, message });
+    }
+    const dependencies = Object.keys(declared).filter((each) => !carried.has(each));
     for (const dependency of dependencies) {
       const message = wrongDependency(dependency, name, homes);
       const line = lineOf(manifestText, manifestText.indexOf(`"${dependency}"`));
@@ -73,6 +81,32 @@ export function arrows(directory) {
         const message = wrongImport({ name, path, file: sourcePath, source, specifier, at }, dependencies);
         if (message !== undefined) found.push({ file, line: lineOf(source, at), message });
       }
+    }
+  }
+  return found;
+}
+
+/**
+ * The outside libraries of all packages that one depends on, however many arrows away.
+ *
+ * @param {string} root
+ * @param {string} name
+ * @returns {Map<string, { version: string, home: string }>}
+ */
+function librariesBehind(root, name) {
+  /** @param {string} of */
+  const dependenciesOf = (of) => {
+    const manifest = join(root, 'packages', of, 'package.json');
+    const { dependencies = {} } = existsSync(manifest) ? JSON.parse(readFileSync(manifest, 'utf8')) : {};
+    return /** @type {[string, string][]} */ (Object.entries(dependencies));
+  };
+  const found = new Map();
+  const reached = new Set([name]);
+  for (const each of reached) {
+    if (house[each]?.pure) continue; // has none, or is told so itself
+    for (const [dependency, version] of dependenciesOf(each)) {
+      if (dependency.startsWith(scope)) reached.add(dependency.slice(scope.length));
+      else if (each !== name) found.set(dependency, { version, home: each });
     }
   }
   return found;

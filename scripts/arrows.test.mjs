@@ -136,6 +136,25 @@ describe('the arrows between packages', () => {
     ]);
   });
 
+  it('let what is put together with others declare their libraries, in their version, and import none of them', () => {
+    const manifest = 'packages/edge/package.json';
+    /** @param {Record<string, string>} more */
+    const house = (more, source = 'export {};') =>
+      build({
+        'packages/redis/package.json': { dependencies: { ioredis: '6.0.0' } },
+        'packages/edge/tsconfig.json': { references: [{ path: '../redis' }] },
+        'packages/edge/src/index.ts': source,
+        [manifest]: { dependencies: { '@skein/redis': '0.0.0', ...more } },
+      });
+    expect(arrows(house({ ioredis: '6.0.0' }))).toEqual([]);
+    const message = 'does not name ioredis 6.0.0 of packages/redis, which is put together with it';
+    expect(arrows(house({}))).toEqual([{ file: manifest, line: 1, message }]);
+    expect(arrows(house({ ioredis: '6.0.1' }))).toEqual([{ file: manifest, line: 1, message }]);
+    expect(arrows(house({ ioredis: '6.0.0' }, "import 'ioredis';"))).toEqual([
+      { file: 'packages/edge/src/index.ts', line: 1, message: 'imports ioredis, which package.json does not name' },
+    ]);
+  });
+
   it('give a pure package no library, nor an arrow outwards, even unused', () => {
     const file = 'packages/protocol/package.json';
     const dependencies = { zod: '4.0.0', '@skein/edge': '0.0.0' };
