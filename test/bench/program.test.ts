@@ -79,7 +79,7 @@ describe('skein bench', () => {
     }
   });
 
-  it('ends with 1 when no server is there, and with 64 for a word that is wrong', async () => {
+  it('ends with 1 when no server is there, with 64 for a word that is wrong, and with 78 for one of no use', async () => {
     expect(await bench('p2p', '--url', 'mqtt://127.0.0.1:1')).toEqual({
       status: 1,
       out: '',
@@ -88,6 +88,11 @@ describe('skein bench', () => {
     expect(await bench('p2p', '--payload', '3')).toMatchObject({
       status: 64,
       err: expect.stringMatching(/--payload: 3/),
+    });
+    expect(await bench('p2p', '--hold', '3')).toEqual({
+      status: 78,
+      out: '',
+      err: 'skein: --hold: p2p has no use for it; it belongs to connect\n',
     });
   });
 });

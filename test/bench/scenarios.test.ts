@@ -100,7 +100,8 @@ describe('a scenario against a broker', () => {
   it('connects clients, at once or one after the other, and holds them', async () => {
     await using broker = await startBroker();
     for (const rate of [undefined, 500]) {
-      const report = await run(broker, { scenario: 'connect', clients: 50, holdSeconds: 0.1, rate });
+      const storedSessions = rate !== undefined;
+      const report = await run(broker, { scenario: 'connect', clients: 50, holdSeconds: 0.1, rate, storedSessions });
       expect(report.phases.map(({ name, count }) => [name, count])).toEqual([
         ['connect', 50],
         ['idle', 50],

@@ -1,6 +1,7 @@
 // The scenarios, as steps.
 
 import { nowMs } from './clock.ts';
+import type { Role } from './dialler.ts';
 import { tickOf } from './load.ts';
 import { fanOut, linesOfPublisher, type Plan } from './plan.ts';
 import type { Checked } from './scenario.ts';
@@ -107,7 +108,7 @@ async function connections(script: Script): Promise<Checked> {
   await crew.pause(plan.holdSeconds * 1000);
   script.leave({ before, after: script.moment(), count: plan.clients, grownSince: empty });
   const checked = await script.judge();
-  await crew.all('disconnecting', 'disconnect', 'clients');
+  await leave(script, ['clients']);
   return checked;
 }
 
@@ -200,9 +201,9 @@ async function store(script: Script, name: 'store' | 'enqueue', count: number): 
 }
 
 /** Everybody goes, and nothing stays behind. */
-async function leave(script: Script): Promise<void> {
+async function leave(script: Script, roles: readonly Role[] = ['publishers', 'subscribers']): Promise<void> {
   const { plan, crew } = script;
-  for (const role of ['publishers', 'subscribers'] as const) {
+  for (const role of roles) {
     await crew.all('disconnecting', 'disconnect', role);
     if (!plan.storedSessions || plan.keep) continue;
     await script.open(role, true);

@@ -1,7 +1,7 @@
 // The program `skein`: reads its command line, settles the settings, and does what the command says.
 
 import { type Arguments, commands, isCommand, parseArguments } from './cli/arguments.ts';
-import { programHelp, settingsHelp } from './cli/help.ts';
+import { programHelp, type SettingsCommand, settingsHelp } from './cli/help.ts';
 import { closest } from './config/closest.ts';
 import { ConfigError, type Effective, type Loaded, load } from './config/config.ts';
 import type { Setting } from './config/schema.ts';
@@ -41,7 +41,7 @@ async function run(words: Arguments): Promise<ExitCode> {
     if (words.help) return await (await own())(['--help']);
     return complain(`${words.command}: it comes first, and its flags behind it\n`, ExitCode.usage);
   }
-  if (words.help && words.command !== undefined) return say(settingsHelp(words.command));
+  if (words.help && words.command !== undefined) return say(settingsHelp(words.command as SettingsCommand));
   try {
     const loaded = await settle(words);
     if (words.command === 'start') {

@@ -12,10 +12,16 @@ export interface BenchFlag {
   readonly option?: keyof ScenarioOptions;
   readonly many?: boolean;
   readonly help: string;
+  /** The scenarios that it says something to; all if it is left out. */
+  readonly of?: readonly ScenarioName[];
   /** Text as it is, a number, or a version. */
   readonly kind?: 'text' | 'version';
   readonly group: 'server' | 'clients' | 'load' | 'measuring' | 'ending';
 }
+
+const publishing = scenarioNames.filter((name) => name !== 'connect');
+/** Those in which publishers and subscribers are there at the same time. */
+const streaming: readonly ScenarioName[] = ['p2p', 'fan-in', 'fan-out', 'shared', 'subs'];
 
 /** All flags, in the order of the help. */
 export const benchFlags: readonly BenchFlag[] = [
@@ -49,6 +55,7 @@ export const benchFlags: readonly BenchFlag[] = [
   },
   {
     name: 'publishers',
+    of: publishing,
     value: 'N',
     option: 'publishers',
     group: 'clients',
@@ -58,6 +65,7 @@ export const benchFlags: readonly BenchFlag[] = [
   },
   {
     name: 'subscribers',
+    of: publishing,
     value: 'N',
     option: 'subscribers',
     group: 'clients',
@@ -65,7 +73,14 @@ export const benchFlags: readonly BenchFlag[] = [
       'How many subscribe; in shared as members of one group, in offline as stored Sessions. Default: fan-in ' +
       'and retained 1, fan-out 50, shared 10, subs 100, offline 200.',
   },
-  { name: 'clients', value: 'N', option: 'clients', group: 'clients', help: 'connect: how many. Default: 1000.' },
+  {
+    name: 'clients',
+    of: ['connect'],
+    value: 'N',
+    option: 'clients',
+    group: 'clients',
+    help: 'How many connect. Default: 1000.',
+  },
   {
     name: 'concurrency',
     value: 'N',
@@ -84,6 +99,7 @@ export const benchFlags: readonly BenchFlag[] = [
   { name: 'keep-alive', value: 'SECONDS', option: 'keepAliveSeconds', group: 'clients', help: 'Default: 60.' },
   {
     name: 'qos',
+    of: publishing,
     value: '0|1|2',
     option: 'qos',
     group: 'load',
@@ -91,6 +107,7 @@ export const benchFlags: readonly BenchFlag[] = [
   },
   {
     name: 'subscription-qos',
+    of: publishing,
     value: '0|1|2',
     option: 'subscriptionQos',
     group: 'load',
@@ -98,12 +115,20 @@ export const benchFlags: readonly BenchFlag[] = [
   },
   {
     name: 'payload',
+    of: publishing,
     value: 'BYTES',
     option: 'payloadBytes',
     group: 'load',
     help: 'At least 24, which it takes to check a delivery. Default: 64.',
   },
-  { name: 'topics', value: 'N', option: 'topics', group: 'load', help: 'Of each publisher, in turn. Default: 1.' },
+  {
+    name: 'topics',
+    of: ['p2p', 'fan-in', 'fan-out', 'shared'],
+    value: 'N',
+    option: 'topics',
+    group: 'load',
+    help: 'Of each publisher, in turn. Default: 1.',
+  },
   {
     name: 'rate',
     value: 'N',
@@ -115,6 +140,7 @@ export const benchFlags: readonly BenchFlag[] = [
   },
   {
     name: 'window',
+    of: streaming,
     value: 'N',
     option: 'window',
     group: 'load',
@@ -124,6 +150,7 @@ export const benchFlags: readonly BenchFlag[] = [
   },
   {
     name: 'inflight',
+    of: publishing,
     value: 'N',
     option: 'inflight',
     group: 'load',
@@ -133,24 +160,27 @@ export const benchFlags: readonly BenchFlag[] = [
   },
   {
     name: 'filters',
+    of: ['subs'],
     value: 'N',
     option: 'filters',
     group: 'load',
-    help: 'subs: how many Topic Filters in all; three in ten have a wildcard. Default: 100000.',
+    help: 'How many Topic Filters in all; three in ten have a wildcard. Default: 100000.',
   },
   {
     name: 'filters-per-packet',
+    of: ['subs'],
     value: 'N',
     option: 'filtersPerPacket',
     group: 'load',
-    help: 'subs: how many of them in a SUBSCRIBE. Default: 10.',
+    help: 'How many of them in a SUBSCRIBE. Default: 10.',
   },
   {
     name: 'messages',
+    of: ['retained', 'offline'],
     value: 'N',
     option: 'messages',
     group: 'load',
-    help: 'retained: how many in all, default 50000. offline: how many for each Session, default 100.',
+    help: 'In retained how many in all, default 50000; in offline how many for each Session, default 100.',
   },
   {
     name: 'seed',
@@ -161,19 +191,35 @@ export const benchFlags: readonly BenchFlag[] = [
   },
   {
     name: 'duration',
+    of: streaming,
     value: 'SECONDS',
     option: 'durationSeconds',
     group: 'measuring',
     help: 'How long is measured. Default: 5.',
   },
-  { name: 'warm-up', value: 'SECONDS', option: 'warmupSeconds', group: 'measuring', help: 'Before that. Default: 1.' },
-  { name: 'count', value: 'N', option: 'count', group: 'measuring', help: 'So many messages, in place of a duration.' },
+  {
+    name: 'warm-up',
+    of: streaming,
+    value: 'SECONDS',
+    option: 'warmupSeconds',
+    group: 'measuring',
+    help: 'Before that. Default: 1.',
+  },
+  {
+    name: 'count',
+    of: streaming,
+    value: 'N',
+    option: 'count',
+    group: 'measuring',
+    help: 'So many messages, in place of a duration.',
+  },
   {
     name: 'hold',
+    of: ['connect'],
     value: 'SECONDS',
     option: 'holdSeconds',
     group: 'measuring',
-    help: 'connect: how long the connections then idle. Default: 2.',
+    help: 'How long the connections then idle. Default: 2.',
   },
   {
     name: 'pid',
@@ -198,6 +244,7 @@ export const benchFlags: readonly BenchFlag[] = [
   },
   {
     name: 'settle',
+    of: publishing,
     value: 'SECONDS',
     option: 'settleSeconds',
     group: 'ending',
@@ -205,6 +252,7 @@ export const benchFlags: readonly BenchFlag[] = [
   },
   {
     name: 'drain',
+    of: publishing,
     value: 'SECONDS',
     option: 'drainSeconds',
     group: 'ending',
@@ -226,7 +274,9 @@ export const benchFlags: readonly BenchFlag[] = [
 export type BenchWords =
   | { readonly is: 'help' }
   | { readonly is: 'run'; readonly options: ScenarioOptions; readonly json: boolean }
-  | { readonly is: 'wrong'; readonly problem: string };
+  | { readonly is: 'wrong'; readonly problem: string }
+  /** A flag that is understood, and would do nothing. */
+  | { readonly is: 'misplaced'; readonly problem: string };
 
 /**
  * Reads the words behind `skein bench`.
@@ -257,6 +307,9 @@ export function readBenchWords(words: readonly string[], password: string | unde
   for (const flag of benchFlags) {
     const given = values[flag.name];
     if (given === undefined || flag.option === undefined) continue;
+    if (flag.of?.includes(scenario) === false) {
+      return { is: 'misplaced', problem: `--${flag.name}: ${scenario} has no use for it; ${belonging(flag)}` };
+    }
     const read = Array.isArray(given) ? given.map((each) => readValue(flag, each)) : readValue(flag, given);
     const bad = [read].flat().find((each) => each === undefined || Number.isNaN(each));
     if (bad !== undefined || read === undefined) {
@@ -265,6 +318,13 @@ export function readBenchWords(words: readonly string[], password: string | unde
     options[flag.option] = read;
   }
   return { is: 'run', options: { ...options, scenario }, json: values.json === true };
+}
+
+/** Where a flag belongs to, if it does not belong to all scenarios. */
+export function belonging({ of }: Pick<BenchFlag, 'of'>): string {
+  if (of === undefined) return '';
+  const not = scenarioNames.filter((name) => !of.includes(name));
+  return not.length === 1 ? `it belongs to all scenarios but ${not[0]}` : `it belongs to ${of.join(', ')}`;
 }
 
 /** The words of a command line as they may be shown: without a password. */

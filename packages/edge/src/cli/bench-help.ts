@@ -1,6 +1,6 @@
 // What `skein bench --help` says.
 
-import { type BenchFlag, benchFlags } from './bench-flags.ts';
+import { type BenchFlag, belonging, benchFlags } from './bench-flags.ts';
 import { wrap } from './wrap.ts';
 
 /** The help. */
@@ -29,7 +29,7 @@ Examples, for a server on this machine (skein start):
 
 Exit status: 0 when everything came that was to come; 1 when a message was lost at QoS 1 or 2, came again where it may
 not, out of order, harmed or to the wrong place, or when the server refused, was not there or went away; 64 for a wrong
-command line; 78 when this machine has too few file descriptors.
+command line; 78 for a flag that the scenario has no use for, or when this machine has too few file descriptors.
 
 Server:
 ${group('server')}
@@ -56,6 +56,11 @@ The report in JSON has, beside machine, options, servers (what CONNACK said), ok
 function group(name: BenchFlag['group']): string {
   return benchFlags
     .filter((flag) => flag.group === name)
-    .map(({ name: flag, value, help }) => `  --${flag}${value === undefined ? '' : ` ${value}`}\n${wrap(help)}\n`)
+    .map((flag) => `  --${flag.name}${flag.value === undefined ? '' : ` ${flag.value}`}\n${wrap(said(flag))}\n`)
     .join('');
+}
+
+function said(flag: BenchFlag): string {
+  const where = belonging(flag);
+  return where === '' ? flag.help : `${flag.help} (${where[0]?.toUpperCase()}${where.slice(1)}.)`;
 }

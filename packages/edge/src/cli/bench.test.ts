@@ -50,6 +50,21 @@ describe('the words behind skein bench', () => {
     });
   }
 
+  const misplaced: [words: string[], says: string][] = [
+    [['p2p', '--clients', '5'], '--clients: p2p has no use for it; it belongs to connect'],
+    [['connect', '--qos', '1'], '--qos: connect has no use for it; it belongs to all scenarios but connect'],
+    [
+      ['offline', '--duration=3'],
+      '--duration: offline has no use for it; it belongs to p2p, fan-in, fan-out, shared, subs',
+    ],
+    [['subs', '--messages', '9'], '--messages: subs has no use for it; it belongs to retained, offline'],
+  ];
+  for (const [words, problem] of misplaced) {
+    it(`are refused where they would do nothing: ${words.join(' ')}`, () => {
+      expect(readBenchWords(words, undefined)).toEqual({ is: 'misplaced', problem });
+    });
+  }
+
   it('are what a message about an option speaks of', () => {
     expect(inFlags('payloadBytes: 3 is not allowed')).toBe('--payload: 3 is not allowed');
     expect(inFlags('url: x is not allowed')).toBe('--url: x is not allowed');

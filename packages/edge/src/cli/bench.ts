@@ -17,6 +17,7 @@ export async function bench(words: readonly string[]): Promise<ExitCode> {
     process.stdout.write(benchHelp());
     return ExitCode.success;
   }
+  if (read.is === 'misplaced') return complain(read.problem, ExitCode.wrongSetting);
   if (read.is === 'wrong') return complain(`${read.problem} (see skein bench --help)`, ExitCode.usage);
   const terminal = process.stderr.isTTY;
   try {

@@ -110,6 +110,8 @@ Copies what a node has kept in its data directory into a Redis, where several no
 Subscriptions and queues, what is owed at QoS 1 and 2 in both directions, retained messages, Wills.
 Clients resume their Sessions as if nothing had happened. The data directory is read, and not changed.
 
+  skein migrate --from file:/var/lib/skein --to redis://10.0.0.9:6379 --cluster home
+
   --from file:DIRECTORY
       The data directory. Default: SKEIN_STORE, if that is one, else ${presetStore}.
   --to URL

@@ -62,6 +62,17 @@ describe('what was put together', () => {
     expect(inside.filter((name, at) => inside.indexOf(name) !== at)).toEqual([]);
   });
 
+  it('finds the libraries that are not inside from where it is, however they were installed', () => {
+    const { dependencies } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+    const named = [...text.matchAll(/^(?:import|export) .*?"([^"./][^"]*)";$|import\("([^"./][^"]*)"\)/gm)];
+    const libraries = named.map(([, fixed, later]) =>
+      (fixed ?? later ?? '').replace(/^(@[^/]+\/[^/]+|[^/]+).*$/, '$1'),
+    );
+    const outside = new Set(libraries.filter((name) => !name.startsWith('node:')));
+    expect([...outside]).toContain('ioredis');
+    for (const name of outside) expect(dependencies, name).toHaveProperty([name]);
+  });
+
   it('loads stores, the way to peers, metrics and other commands when they are needed', () => {
     const start = readFileSync(new URL('start.js', directory), 'utf8');
     for (const part of ['embedded', 'redis', 'cluster', 'metrics']) expect(start).toContain(`import("./${part}.js")`);

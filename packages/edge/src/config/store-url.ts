@@ -1,7 +1,8 @@
 // Which store is meant, as people write it: `file:./skein-data`, `memory:`, `redis://user:password@host:6379/0`.
 //
 // In the last there may be a password, and nobody knows how it was typed. So a URL is shown only as it was understood,
-// taken apart and put together without it; of one that was not, no more than how it begins.
+// taken apart and put together without it; of one that was not, no more than how it begins. In the name of a directory
+// there is none, unless a host stands before it, and somebody's name before that.
 
 /** Where a node keeps everything that is not told otherwise. */
 export const presetStore: string = 'file:./skein-data';
@@ -91,6 +92,7 @@ export function storeShown(url: string): string {
     const { protocol, host, pathname } = new URL(url);
     return `${protocol}//${host}${pathname}`;
   }
+  if (isOnDisk(url)) return url.replace(/^(file:\/\/)[^/].*@/s, '$1***@');
   const at = url.indexOf('//');
   // A slash that was forgotten may have put the password before the two.
   return at < 0 || url.slice(0, at).includes('@') ? url.replace(/^.*@/s, '***@') : `${url.slice(0, at)}//***`;
