@@ -14,7 +14,6 @@ export const root = fileURLToPath(new URL('..', import.meta.url));
 
 /** What npm notes down when it has installed. */
 const installed = join(root, 'node_modules/.package-lock.json');
-const bundler = join(root, 'scripts/bundle.mjs');
 
 const tools = {
   tsc: 'node_modules/typescript/bin/tsc',
@@ -22,6 +21,7 @@ const tools = {
   knip: 'node_modules/knip/bin/knip.js',
   vitest: 'node_modules/vitest/vitest.mjs',
   buf: 'node_modules/@bufbuild/buf/bin/buf',
+  bundle: 'scripts/bundle.mjs',
 };
 
 /**
@@ -87,7 +87,7 @@ export async function install() {
  */
 export async function build() {
   const compiled = await run(tool('tsc', '-b'));
-  const code = compiled !== 0 || isPutTogether() ? compiled : await run([process.execPath, bundler]);
+  const code = compiled !== 0 || isPutTogether() ? compiled : await run(tool('bundle'));
   const link = join(root, 'node_modules/.bin', process.platform === 'win32' ? 'skein.cmd' : 'skein');
   // npm makes the link while it installs; it may have been removed since.
   if (code !== 0 || existsSync(link)) return code;
@@ -95,10 +95,10 @@ export async function build() {
 }
 
 /** Whether the program was put together from what is compiled and installed, and as it would be now. */
-function isPutTogether() {
+export function isPutTogether() {
   if (!isCurrent()) return false;
   const madeMs = statSync(program).mtimeMs;
-  return [bundler, installed].every((file) => statSync(file).mtimeMs <= madeMs);
+  return [join(root, tools.bundle), installed].every((file) => statSync(file).mtimeMs <= madeMs);
 }
 
 function isInstalled() {
