@@ -1,18 +1,22 @@
 // Things that fall due at a time: a binary heap, earliest first.
 //
-// Nothing is ever taken out of the middle. Whoever pops an item asks whether it still holds, because a Session that
-// came back leaves its old expiry behind here. So items are keys, which keep nothing else alive, and when they have
-// doubled in number since the last look, those that no longer hold are swept out.
+// Nobody takes an item out of the middle. Whoever pops one asks whether it still holds, because a Session that came back
+// leaves its old expiry behind here. So items are keys, which keep nothing else alive, and when they have doubled in number
+// since the last look, all are looked at again, some at each push, and those that no longer hold taken out.
 
 /** Fewer items are not worth a look. */
 const sweepFrom = 1024;
+/** At how many of them one push looks: it takes some microseconds, and all are looked at before there are many more. */
+const sweepLooks = 64;
 
 /** Items by the time at which they are due, in milliseconds of any clock. */
 export class Due<Item> {
-  #times: number[] = [];
-  #items: Item[] = [];
+  readonly #times: number[] = [];
+  readonly #items: Item[] = [];
   readonly #holds: (item: Item, dueMs: number) => boolean;
   #sweepAt = sweepFrom;
+  /** So many, from the top, have still to be looked at; none unless a sweep is under way. */
+  #unswept = 0;
 
   /** @param holds whether an item still means something; one that does not may be forgotten at any time */
   constructor(holds: (item: Item, dueMs: number) => boolean) {
@@ -24,14 +28,47 @@ export class Due<Item> {
   }
 
   push(dueMs: number, item: Item): void {
-    if (this.#items.length >= this.#sweepAt) this.#sweep();
-    this.#insert(dueMs, item);
+    if (this.#unswept === 0 && this.#items.length >= this.#sweepAt) this.#unswept = this.#items.length;
+    if (this.#unswept > 0) this.#sweep();
+    this.#rise(this.#items.length, dueMs, item);
   }
 
-  #insert(dueMs: number, item: Item): void {
+  /** Takes out the earliest item if it is due. */
+  pop(nowMs: number): Item | undefined {
+    const dueMs = this.#times[0];
+    if (dueMs === undefined || dueMs > nowMs) return undefined;
+    const first = this.#items[0];
+    this.#takeOut(0);
+    return first;
+  }
+
+  /** From the last to the first, so that whatever takes the place of another is looked at then, or has been. */
+  #sweep(): void {
+    let unswept = Math.min(this.#unswept, this.#items.length);
+    for (let looks = 0; looks < sweepLooks && unswept > 0; looks++) {
+      const at = unswept - 1;
+      if (this.#holds(this.#items[at] as Item, this.#times[at] as number)) unswept--;
+      else this.#takeOut(at);
+      unswept = Math.min(unswept, this.#items.length);
+    }
+    this.#unswept = unswept;
+    if (unswept === 0) this.#sweepAt = Math.max(sweepFrom, this.#items.length * 2);
+  }
+
+  #takeOut(at: number): void {
+    const dueMs = this.#times.pop() as number;
+    const item = this.#items.pop() as Item;
+    if (at === this.#items.length) return;
+    // The last one takes the place, and goes from there to where it belongs.
+    if (at > 0 && (this.#times[(at - 1) >> 1] as number) > dueMs) this.#rise(at, dueMs, item);
+    else this.#sink(at, dueMs, item);
+  }
+
+  /** Puts an item at a place, or above it. */
+  #rise(from: number, dueMs: number, item: Item): void {
     const times = this.#times;
     const items = this.#items;
-    let at = times.length;
+    let at = from;
     while (at > 0) {
       const parent = (at - 1) >> 1;
       if ((times[parent] as number) <= dueMs) break;
@@ -43,41 +80,22 @@ export class Due<Item> {
     items[at] = item;
   }
 
-  #sweep(): void {
+  /** Puts an item at a place, or below it. */
+  #sink(from: number, dueMs: number, item: Item): void {
     const times = this.#times;
     const items = this.#items;
-    this.#times = [];
-    this.#items = [];
-    for (const [i, item] of items.entries()) {
-      const dueMs = times[i] as number;
-      if (this.#holds(item, dueMs)) this.#insert(dueMs, item);
-    }
-    this.#sweepAt = Math.max(sweepFrom, this.#items.length * 2);
-  }
-
-  /** Takes out the earliest item if it is due. */
-  pop(nowMs: number): Item | undefined {
-    const times = this.#times;
-    const items = this.#items;
-    if (times.length === 0 || (times[0] as number) > nowMs) return undefined;
-    const first = items[0] as Item;
-    const time = times.pop() as number;
-    const item = items.pop() as Item;
-    const length = times.length;
-    if (length === 0) return first;
-    // The last one sinks from the top to where it belongs.
-    let at = 0;
+    const { length } = items;
+    let at = from;
     for (;;) {
       let child = at * 2 + 1;
       if (child >= length) break;
       if (child + 1 < length && (times[child + 1] as number) < (times[child] as number)) child++;
-      if ((times[child] as number) >= time) break;
+      if ((times[child] as number) >= dueMs) break;
       times[at] = times[child] as number;
       items[at] = items[child] as Item;
       at = child;
     }
-    times[at] = time;
+    times[at] = dueMs;
     items[at] = item;
-    return first;
   }
 }

@@ -7,6 +7,7 @@
 import type { QoS } from '@skein/protocol';
 import type { Append, Appended, Feed, StoredSubscription } from '../ports.ts';
 import { isShared } from '../topic/filter.ts';
+import { drop, put } from './collections.ts';
 import { add } from './queue.ts';
 import type { MemoryState, SessionRecord } from './state.ts';
 
@@ -14,10 +15,10 @@ import type { MemoryState, SessionRecord } from './state.ts';
 const looksMax = 4096;
 
 /** What a SUBSCRIBE means for the retained messages of its filter [MQTT-3.3.1-9, MQTT-3.3.1-10, MQTT-3.3.1-11]. */
-export function subscribed({ feeds }: SessionRecord, subscription: StoredSubscription, isReplaced: boolean): void {
+export function subscribed(record: SessionRecord, subscription: StoredSubscription, isReplaced: boolean): void {
   const { topicFilter, qos, retainHandling } = subscription;
-  if (qos === 0 || retainHandling === 2 || isShared(topicFilter)) feeds.delete(topicFilter);
-  else if (retainHandling === 0 || !isReplaced) feeds.set(topicFilter, '');
+  if (qos === 0 || retainHandling === 2 || isShared(topicFilter)) drop(record.feeds, topicFilter);
+  else if (retainHandling === 0 || !isReplaced) record.feeds = put(record.feeds, topicFilter, '');
 }
 
 /** What is left to be fed. */
@@ -45,8 +46,8 @@ export function append(state: MemoryState, page: Append): Appended {
     add(record, entry);
     entries.push(entry);
   }
-  if (to === undefined) record.feeds.delete(topicFilter);
-  else record.feeds.set(topicFilter, to);
+  if (to === undefined) drop(record.feeds, topicFilter);
+  else record.feeds = put(record.feeds, topicFilter, to);
   return { is: 'appended', entries, sentSeq: record.sentSeq };
 }
 

@@ -1,14 +1,16 @@
 // QoS 2 messages that stored Sessions have sent and not released, as pure functions over the memory state [MQTT 4.3.3].
 
 import type { Ingress } from '../ports.ts';
+import { drop, put } from './collections.ts';
 import type { MemoryState } from './state.ts';
 
 /** @see Inbound2.ingress */
 export function ingress(state: MemoryState, received: readonly Ingress[]): ('noted' | 'fenced')[] {
   return received.map(({ claim, packetId, uid }) => {
     const record = state.claimed(claim);
-    record?.inbound.set(packetId, { uid, isDone: false });
-    return record === undefined ? 'fenced' : 'noted';
+    if (record === undefined) return 'fenced';
+    record.inbound = put(record.inbound, packetId, { uid, isDone: false });
+    return 'noted';
   });
 }
 
@@ -24,6 +26,6 @@ export function done(state: MemoryState, published: readonly Ingress[]): void {
 export function release(state: MemoryState, released: readonly Ingress[]): void {
   for (const { claim, packetId, uid } of released) {
     const inbound = state.generationOf(claim)?.inbound;
-    if (inbound?.get(packetId)?.uid === uid) inbound.delete(packetId);
+    if (inbound?.get(packetId)?.uid === uid) drop(inbound, packetId);
   }
 }

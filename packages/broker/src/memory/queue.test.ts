@@ -3,7 +3,7 @@ import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { acquireOf, messageOn, subscriptionTo } from '../contract/samples.ts';
 import { defaultLimits } from '../limits.ts';
-import { keepMessage } from '../message.ts';
+import { keepMessage, type Message } from '../message.ts';
 import * as queues from './queues.ts';
 import * as sessions from './sessions.ts';
 import { MemoryState } from './state.ts';
@@ -17,7 +17,7 @@ describe('a queue', () => {
       sessions.subscribe(state, claim, [subscriptionTo('#')]);
       return { ...claim, topicFilters: ['#'] };
     });
-    const count = 50_000;
+    const count = 20_000;
     const before = usedBytes();
     for (let i = 0; i < count; i++) {
       // No two of them have a string in common, as if each had just been read.
@@ -31,6 +31,47 @@ describe('a queue', () => {
     }
     expect((usedBytes() - before) / count).toBeLessThan(500);
     expect(state.sessions.get('c0')?.queue.size).toBe(count / targets.length);
+  });
+
+  it.each(['refuse', 'drop-old'] as const)('that is full is not looked through for each message: %s', (queueFull) => {
+    const count = 10_000;
+    const state = new MemoryState({ ...defaultLimits, queueMaxMessages: count, queueFull });
+    const { claim } = sessions.acquire(state, acquireOf('c'), 'g', 0);
+    sessions.subscribe(state, claim, [subscriptionTo('#')]);
+    let looks = 0;
+    const messageUntil = (dueMs: number): Message => ({
+      ...messageOn('a', 'x', { qos: 1 }),
+      get expiresAtMs() {
+        looks++;
+        return dueMs;
+      },
+    });
+    const publish = (dueMs: number, nowMs: number): boolean => {
+      const targets = [{ ...claim, topicFilters: ['#'] }];
+      const message = messageUntil(dueMs);
+      return queues.enqueue(state, [{ message, targets, isRefusable: true, uid: undefined }], nowMs)[0] !== undefined;
+    };
+    for (let i = 0; i < count; i++) publish(1000 + i, 0);
+    // Its Client goes: whatever was reserved for it may expire now, and the time is past what has been sent.
+    sessions.release(state, { claim, sessionExpirySeconds: 3600, will: 'drop', sentSeq: 10 }, 0);
+    looks = 0;
+    for (let nowMs = 500; nowMs < 600; nowMs++) expect(publish(20_000, nowMs)).toBe(queueFull === 'drop-old');
+    expect(looks).toBeLessThan(100 * 500);
+    // From now on one expires at a time, and makes room for one.
+    looks = 0;
+    for (let nowMs = 1010; nowMs < 1110; nowMs++) expect(publish(20_000, nowMs)).toBe(true);
+    expect(looks).toBeLessThan(100 * 1000);
+  });
+});
+
+describe('a Session that has nothing', () => {
+  it.each([0, 3600])('takes less than a KiB, whatever it may have one day (Session Expiry Interval %i)', (expiry) => {
+    const state = new MemoryState(defaultLimits);
+    const requests = Array.from({ length: 5000 }, (_, i) => acquireOf(`c${i}`, { sessionExpirySeconds: expiry }));
+    const before = usedBytes();
+    for (const request of requests) sessions.acquire(state, request, request.clientId, 0);
+    expect((usedBytes() - before) / requests.length).toBeLessThan(1024);
+    expect(state.sessions.size).toBe(requests.length);
   });
 });
 

@@ -6,13 +6,14 @@
 
 import { bytesOf, type Message } from '../message.ts';
 import type { QueueEntry } from '../ports.ts';
+import { Entries, noEntries } from './entries.ts';
 import type { SessionRecord, SharedEntry } from './state.ts';
 
 /** Adds an entry at the end, and reserves it, and some after it, if its owner can send it soon. */
 export function add(record: SessionRecord, entry: QueueEntry): void {
   const { message, seq } = entry;
   const size = record.queue.size + record.releases.size;
-  put(record, entry);
+  place(record, entry);
   record.queueBytes += bytesOf(message);
   record.nextSeq++;
   if (message.expiresAtMs > 0) record.earliestExpiryMs = Math.min(record.earliestExpiryMs, message.expiresAtMs);
@@ -21,34 +22,30 @@ export function add(record: SessionRecord, entry: QueueEntry): void {
   }
 }
 
-/** Puts an entry in its place, which is the end, and nothing else changes. */
-export function put(record: SessionRecord, entry: QueueEntry): void {
-  (record.queue as Map<number, QueueEntry>).set(entry.seq, entry);
-  if (isShared(entry)) (record.shared as Map<number, SharedEntry>).set(entry.seq, entry);
-}
-
-/** Puts entries in order of seq that came in another. */
-export function reorder(record: SessionRecord): void {
-  const entries = [...record.queue.values()].sort((one, other) => one.seq - other.seq);
-  (record.queue as Map<number, QueueEntry>).clear();
-  (record.shared as Map<number, SharedEntry>).clear();
-  for (const entry of entries) put(record, entry);
+/** Puts an entry in its place, and nothing else changes. */
+export function place(record: SessionRecord, entry: QueueEntry): void {
+  if (record.queue === noEntries) record.queue = new Entries();
+  (record.queue as Entries<QueueEntry>).add(entry);
+  if (!isShared(entry)) return;
+  if (record.shared === noEntries) record.shared = new Entries();
+  (record.shared as Entries<SharedEntry>).add(entry);
 }
 
 /** Takes an entry out; nothing else does. A snapshot that has still to save it does so first. */
 export function remove(record: SessionRecord, entry: QueueEntry): void {
   const { seq, message } = entry;
   record.unsaved?.removing(entry);
-  (record.queue as Map<number, QueueEntry>).delete(seq);
-  (record.shared as Map<number, SharedEntry>).delete(seq);
+  (record.queue as Entries<QueueEntry>).delete(seq);
+  if (isShared(entry)) (record.shared as Entries<SharedEntry>).delete(seq);
   record.queueBytes -= bytesOf(message);
 }
 
 /** Moves the head over what is gone. */
 export function advanceHead(record: SessionRecord): void {
-  while (record.headSeq < record.nextSeq && !record.queue.has(record.headSeq) && !record.releases.has(record.headSeq)) {
-    record.headSeq++;
-  }
+  const { queue, releases } = record;
+  const endSeq = queue.first(record.headSeq)?.seq ?? record.nextSeq;
+  if (releases.size === 0) record.headSeq = endSeq;
+  else while (record.headSeq < endSeq && !releases.has(record.headSeq)) record.headSeq++;
 }
 
 export function isExpired({ expiresAtMs }: Message, nowMs: number): boolean {
@@ -58,30 +55,20 @@ export function isExpired({ expiresAtMs }: Message, nowMs: number): boolean {
 /** Removes what has expired and certainly was not sent. @returns how many that were */
 export function removeExpired(record: SessionRecord, nowMs: number): number {
   if (record.earliestExpiryMs > nowMs) return 0;
-  let expired = 0;
-  let earliestMs = Number.POSITIVE_INFINITY;
-  for (const entry of record.queue.values()) {
-    const { expiresAtMs } = entry.message;
-    if (expiresAtMs === 0) continue;
-    if (entry.seq > record.sentSeq && expiresAtMs <= nowMs) {
-      remove(record, entry);
-      expired++;
-    } else if (expiresAtMs > nowMs) {
-      earliestMs = Math.min(earliestMs, expiresAtMs);
-    }
+  let count = 0;
+  for (const expired of record.queue.expired(record.sentSeq + 1, nowMs)) {
+    for (const entry of expired) remove(record, entry);
+    count += expired.length;
   }
-  record.earliestExpiryMs = earliestMs;
-  return expired;
+  record.earliestExpiryMs = record.queue.earliestExpiryMs(record.sentSeq + 1);
+  return count;
 }
 
 /** Removes the oldest entry that certainly was not sent. @returns whether there was one */
 export function removeOldest(record: SessionRecord): boolean {
-  for (const entry of record.queue.values()) {
-    if (entry.seq <= record.sentSeq) continue;
-    remove(record, entry);
-    return true;
-  }
-  return false;
+  const entry = record.queue.first(record.sentSeq + 1);
+  if (entry !== undefined) remove(record, entry);
+  return entry !== undefined;
 }
 
 function isShared(entry: QueueEntry): entry is SharedEntry {

@@ -18,8 +18,9 @@ import type {
   StoredSubscription,
 } from '../ports.ts';
 import { isShared } from '../topic/filter.ts';
+import { drop, include } from './collections.ts';
 import { add, advanceHead, isExpired, remove, removeExpired, removeOldest } from './queue.ts';
-import { horizonMs } from './remembered.ts';
+import { remember } from './seen.ts';
 import { leave } from './shared.ts';
 import type { MemoryState, Refusal, SessionRecord } from './state.ts';
 
@@ -27,8 +28,6 @@ import type { MemoryState, Refusal, SessionRecord } from './state.ts';
 const readStepsMax = 4096;
 /** A read stops once it has this many bytes. */
 const readBytesMax = 1024 * 1024;
-/** Uids remembered for a Session; more than can be on their way to it at once. */
-const seenMax = 10_000;
 
 /** @see Queues.enqueue */
 export function enqueue(
@@ -92,7 +91,7 @@ export function ack(state: MemoryState, acks: readonly QueueAck[]): void {
     for (const seq of seqs) {
       const entry = record.queue.get(seq);
       if (entry !== undefined) remove(record, entry);
-      record.releases.delete(seq);
+      drop(record.releases, seq);
     }
     advanceHead(record);
   }
@@ -107,7 +106,7 @@ export function rec(state: MemoryState, recs: readonly QueueAck[]): void {
       const entry = record.queue.get(seq);
       if (entry === undefined) continue; // a late repeat: the message is gone already
       remove(record, entry);
-      record.releases.add(seq);
+      record.releases = include(record.releases, seq);
     }
   }
 }
@@ -203,12 +202,9 @@ function see(
   refusal: Refusal | undefined,
 ): void {
   if (uid === undefined) return;
-  record.seen.set(uid, { sinceMs, refusal });
-  for (const [oldest, seen] of record.seen) {
-    if (seen.sinceMs > sinceMs - horizonMs && record.seen.size <= seenMax) break;
-    // Its publisher has not been told that it arrived, and may come back to send it again however late.
-    if (!state.unfinished.has(oldest)) record.seen.delete(oldest);
-  }
+  const seen = remember(record.seen, uid, { sinceMs, refusal });
+  seen.forget(sinceMs, state.unfinished);
+  record.seen = seen;
 }
 
 /** Those of the filters that matched which the Session still has. */
@@ -231,7 +227,12 @@ function identifiersOf(subscriptions: readonly StoredSubscription[]): readonly n
 }
 
 /** Whether a message would find the queue full and be refused for it; expired entries make room first. */
-function wouldOverflow(state: MemoryState, { message, uid }: Enqueue, target: EnqueueTarget, nowMs: number): boolean {
+export function wouldOverflow(
+  state: MemoryState,
+  { message, uid }: Enqueue,
+  target: EnqueueTarget,
+  nowMs: number,
+): boolean {
   if (target.onlineOnly === true) return false; // another member may have it
   const record = state.generationOf(target);
   if (record === undefined || !isFull(state, record, message)) return false;
@@ -240,15 +241,21 @@ function wouldOverflow(state: MemoryState, { message, uid }: Enqueue, target: En
     ({ qos, noLocal }) => qos > 0 && !(noLocal && message.publisherId === record.clientId),
   );
   if (!granted) return false;
-  if (record.earliestExpiryMs > nowMs) return true;
-  let count = 0;
-  let bytes = bytesOf(message);
-  for (const entry of record.queue.values()) {
-    if (entry.seq > record.sentSeq && isExpired(entry.message, nowMs)) continue;
-    count++;
-    bytes += bytesOf(entry.message);
+  return record.earliestExpiryMs > nowMs || !mayMakeRoom(state, record, message, nowMs);
+}
+
+/** Whether a queue has room for a message without what has expired and certainly was not sent; takes nothing out. */
+function mayMakeRoom({ limits }: MemoryState, record: SessionRecord, message: Message, nowMs: number): boolean {
+  const { queue, sentSeq } = record;
+  let count = queue.size;
+  let bytes = record.queueBytes + bytesOf(message);
+  for (const expired of queue.expired(sentSeq + 1, nowMs)) {
+    count -= expired.length;
+    for (const entry of expired) bytes -= bytesOf(entry.message);
+    if (count < limits.queueMaxMessages && bytes <= limits.queueMaxBytes) return true;
   }
-  return count >= state.limits.queueMaxMessages || bytes > state.limits.queueMaxBytes;
+  record.earliestExpiryMs = queue.earliestExpiryMs(sentSeq + 1);
+  return false;
 }
 
 /** Whether there is room for a message in an empty queue: if not, nothing is dropped for it. */

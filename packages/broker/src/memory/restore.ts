@@ -1,15 +1,16 @@
 // The state made again from all that it held, piece by piece.
 //
 // What can be worked out again is: when things are due, how much a queue holds, which of it came by a shared filter, and
-// when the first of it expires. Entries may come in any order; a queue is put in order of seq in the end, if it was not
-// all along. A message is as many objects as there were in the pieces: one that waits for many Sessions is kept once for
+// when the first of it expires. Entries may come in any order: a queue keeps them in order of seq. A message is as many objects as there were in the pieces: one that waits for many Sessions is kept once for
 // each of them from now on.
 
 import { bytesOf } from '../message.ts';
 import type { Route } from '../ports.ts';
 import { isShared } from '../topic/filter.ts';
+import { include, put } from './collections.ts';
 import type { EntriesItem, SessionItem, StateItem, WillItem } from './items.ts';
-import { put, reorder } from './queue.ts';
+import { place } from './queue.ts';
+import { remember } from './seen.ts';
 import { comeBack } from './shared.ts';
 import {
   emptyRecord,
@@ -21,20 +22,11 @@ import {
 } from './state.ts';
 import { keyOfTopic } from './topic-order.ts';
 
-/** A queue as far as it has come. */
-interface Filled {
-  readonly record: SessionRecord;
-  lastSeq: number;
-  isInOrder: boolean;
-}
-
 /** A state in the making. */
 export class Restoration {
   readonly #state: MemoryState;
   /** By generation. */
   readonly #sessions = new Map<string, SessionRecord>();
-  /** Queues that have entries, by generation. */
-  readonly #filled = new Map<string, Filled>();
 
   constructor(limits: QueueLimits) {
     this.#state = new MemoryState(limits);
@@ -85,7 +77,6 @@ export class Restoration {
   /** Works out what follows from the rest, but for routes ({@link putRoutes}). Nothing may be added any more. */
   finish(nowMs: number): MemoryState {
     const state = this.#state;
-    for (const { record, isInOrder } of this.#filled.values()) if (!isInOrder) reorder(record);
     for (const record of state.over.values()) comeBack(state, record, nowMs);
     for (const record of state.sessions.values()) {
       comeBack(state, record, nowMs);
@@ -95,7 +86,6 @@ export class Restoration {
     }
     state.keepUnfinished();
     this.#sessions.clear();
-    this.#filled.clear();
     return state;
   }
 
@@ -107,27 +97,17 @@ export class Restoration {
   }
 
   #fill({ generation, entries }: EntriesItem): void {
-    let filled = this.#filled.get(generation);
-    if (filled === undefined) {
-      const record = this.#sessions.get(generation);
-      if (record === undefined) throw new RangeError(`messages of ${generation}, and no such Session`);
-      filled = { record, lastSeq: 0, isInOrder: true };
-      this.#filled.set(generation, filled);
-    }
-    const { record } = filled;
-    let { lastSeq } = filled;
+    const record = this.#sessions.get(generation);
+    if (record === undefined) throw new RangeError(`messages of ${generation}, and no such Session`);
     for (let i = 0; i < entries.length; i++) {
       const entry = entries[i];
       if (entry === undefined) continue;
-      const { seq, message } = entry;
-      if (seq > lastSeq) lastSeq = seq;
-      else filled.isInOrder = false;
-      put(record, entry);
+      place(record, entry);
+      const { message } = entry;
       record.queueBytes += bytesOf(message);
       const { expiresAtMs } = message;
       if (expiresAtMs > 0 && expiresAtMs < record.earliestExpiryMs) record.earliestExpiryMs = expiresAtMs;
     }
-    filled.lastSeq = lastSeq;
   }
 
   #pend({ clientId, generation, epoch, will, username, dueMs, isClaimed }: WillItem): void {
@@ -166,12 +146,16 @@ function recordOf(item: SessionItem): SessionRecord {
   record.will = item.will;
   record.username = item.username;
   record.undelivered = item.over?.undelivered;
-  for (const seq of item.releases) record.releases.add(seq);
-  for (const subscription of item.subscriptions) record.subscriptions.set(subscription.topicFilter, subscription);
-  for (const { topicFilter, from } of item.feeds) record.feeds.set(topicFilter, from);
-  for (const { packetId, uid, isDone } of item.inbound) record.inbound.set(packetId, { uid, isDone });
-  for (const { uid, sinceMs, refusal } of item.seen) record.seen.set(uid, { sinceMs, refusal });
-  for (const { entry, takenMs } of item.taken) record.taken.set(entry.seq, { entry: entry as SharedEntry, takenMs });
+  for (const seq of item.releases) record.releases = include(record.releases, seq);
+  for (const subscription of item.subscriptions) {
+    record.subscriptions = put(record.subscriptions, subscription.topicFilter, subscription);
+  }
+  for (const { topicFilter, from } of item.feeds) record.feeds = put(record.feeds, topicFilter, from);
+  for (const { packetId, uid, isDone } of item.inbound) record.inbound = put(record.inbound, packetId, { uid, isDone });
+  for (const { uid, sinceMs, refusal } of item.seen) record.seen = remember(record.seen, uid, { sinceMs, refusal });
+  for (const { entry, takenMs } of item.taken) {
+    record.taken = put(record.taken, entry.seq, { entry: entry as SharedEntry, takenMs });
+  }
   return record;
 }
 

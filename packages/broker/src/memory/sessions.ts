@@ -13,6 +13,7 @@ import type {
   Released,
   StoredSubscription,
 } from '../ports.ts';
+import { drop, emptyMap, put } from './collections.ts';
 import { feedsOf, subscribed } from './feeds.ts';
 import { comeBack, keepForOthers, leave } from './shared.ts';
 import { type ConnectionKey, emptyRecord, type MemoryState, neverExpires, type SessionRecord } from './state.ts';
@@ -73,21 +74,38 @@ export function acquire(state: MemoryState, request: Acquire, generation: string
   record.sentSeq = Math.min(record.sentSeq, record.nextSeq - 1);
   record.earliestExpiryMs = 0; // entries above sentSeq may expire now: to be worked out anew
   comeBack(state, record, nowMs);
+  const kept = present ? keptBy(record) : nothingKept;
   const answer: Acquired = {
     claim: { clientId: record.clientId, generation: record.generation, epoch },
     stored: record.stored,
     sessionPresent: present,
     previousOwner,
-    subscriptions: [...record.subscriptions.values()],
+    subscriptions: kept.subscriptions,
     headSeq: record.headSeq,
     sentSeq: record.sentSeq,
+    releases: kept.releases,
+    inbound: kept.inbound,
+    wills: wills.length === 0 ? none : wills.map((pending) => take(state, pending, nowMs)),
+    feeds: kept.feeds,
+  };
+  record.acquired = { nonce: request.nonce, answer, wills: wills.length === 0 ? none : wills };
+  return answer;
+}
+
+/** The answer stays for a repeat as long as the Network Connection: most have nothing in it, and share that. */
+const none: readonly never[] = [];
+const nothingKept: Kept = { subscriptions: none, releases: none, inbound: none, feeds: none };
+
+type Kept = Pick<Acquired, 'subscriptions' | 'releases' | 'inbound' | 'feeds'>;
+
+/** What a Session kept from one Network Connection to the next. */
+function keptBy(record: SessionRecord): Kept {
+  return {
+    subscriptions: [...record.subscriptions.values()],
     releases: [...record.releases],
     inbound: Array.from(record.inbound, ([packetId, { uid, isDone }]) => ({ packetId, uid, isDone })),
-    wills: wills.map((pending) => take(state, pending, nowMs)),
     feeds: feedsOf(record),
   };
-  record.acquired = { nonce: request.nonce, answer, wills };
-  return answer;
 }
 
 /** What undoing an acquire does. */
@@ -215,7 +233,7 @@ export function skipAhead(state: MemoryState, by: number): void {
   for (const { clientId, stored } of state.sessions.values()) {
     const record = stored ? state.sessionOf(clientId) : undefined;
     if (record === undefined) continue;
-    record.inbound.clear();
+    record.inbound = emptyMap();
     record.nextSeq += by;
     if (record.queue.size + record.releases.size === 0) record.headSeq = record.nextSeq;
   }
@@ -231,7 +249,7 @@ export function subscribe(
   if (record === undefined) return 'fenced';
   return subscriptions.map((subscription) => {
     const replaced = record.subscriptions.has(subscription.topicFilter);
-    record.subscriptions.set(subscription.topicFilter, subscription);
+    record.subscriptions = put(record.subscriptions, subscription.topicFilter, subscription);
     subscribed(record, subscription, replaced);
     return replaced;
   });
@@ -246,8 +264,8 @@ export function unsubscribe(
   const record = state.claimed(claim);
   if (record === undefined) return 'fenced';
   return topicFilters.map((topicFilter) => {
-    record.feeds.delete(topicFilter);
-    return record.subscriptions.delete(topicFilter);
+    drop(record.feeds, topicFilter);
+    return drop(record.subscriptions, topicFilter);
   });
 }
 

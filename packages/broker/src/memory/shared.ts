@@ -6,6 +6,7 @@
 // until all of that is done with: nothing is lost on the way.
 
 import type { LeftSession, SharedChoice, TakenMessage } from '../ports.ts';
+import { drop, put } from './collections.ts';
 import { advanceHead, remove } from './queue.ts';
 import type { LeftKey, MemoryState, SessionRecord, SharedEntry } from './state.ts';
 
@@ -71,7 +72,7 @@ export function take(
   const entries = found.sort((one, other) => one.seq - other.seq).slice(0, limit);
   for (const entry of entries) {
     if (record.shared.has(entry.seq)) remove(record, entry);
-    record.taken.set(entry.seq, { entry, takenMs: nowMs });
+    record.taken = put(record.taken, entry.seq, { entry, takenMs: nowMs });
   }
   if (entries.length > 0) {
     advanceHead(record);
@@ -94,7 +95,7 @@ export function done(
 ): void {
   for (const { clientId, generation, uid } of taken) {
     const record = state.holderOf({ clientId, generation });
-    if (!record?.taken.delete(Number(uid.slice(uid.lastIndexOf('-') + 1)))) continue;
+    if (record === undefined || !drop(record.taken, Number(uid.slice(uid.lastIndexOf('-') + 1)))) continue;
     settle(state, record, nowMs);
   }
 }
@@ -114,7 +115,7 @@ export function pass(state: MemoryState, session: LeftKey & Pick<LeftSession, 'i
   for (const [seq, { takenMs: sinceMs }] of record.taken) {
     if (sinceMs > nowMs - takenMs) continue; // somebody is about to give it to others
     record.undelivered++;
-    record.taken.delete(seq);
+    drop(record.taken, seq);
   }
   settle(state, record, nowMs);
 }

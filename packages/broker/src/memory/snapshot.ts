@@ -178,7 +178,6 @@ class QueueWalk implements UnsavedQueue {
   readonly #record: SessionRecord;
   readonly #itemMax: number;
   readonly #emit: (item: StateItem) => void;
-  readonly #rest: Iterator<QueueEntry>;
   /** What has this seq, or a higher one, came later. */
   readonly #endSeq: number;
   /** All up to this one are told, or gone. */
@@ -188,7 +187,6 @@ class QueueWalk implements UnsavedQueue {
     this.#record = record;
     this.#itemMax = itemMax;
     this.#emit = emit;
-    this.#rest = record.queue.values();
     this.#endSeq = record.nextSeq;
   }
 
@@ -200,12 +198,12 @@ class QueueWalk implements UnsavedQueue {
   step(): number {
     const entries: QueueEntry[] = [];
     let bytes = 0;
-    while (entries.length < this.#itemMax && bytes < entriesBytes) {
-      const { done, value } = this.#rest.next();
-      if (done === true || value.seq >= this.#endSeq) break;
-      entries.push(value);
-      bytes += bytesOf(value.message);
-      this.#toldSeq = value.seq;
+    for (const entry of this.#record.queue.values(this.#toldSeq + 1)) {
+      if (entry.seq >= this.#endSeq) break;
+      entries.push(entry);
+      bytes += bytesOf(entry.message);
+      this.#toldSeq = entry.seq;
+      if (entries.length >= this.#itemMax || bytes >= entriesBytes) break;
     }
     if (entries.length > 0) this.#tell(entries);
     return entries.length + bytes / pieceBytes;

@@ -8,16 +8,19 @@
 
 import type { Will } from '@skein/protocol';
 import type { Acquired, Claim, EndedSession, EnqueueOutcome, QueueEntry, StoredSubscription } from '../ports.ts';
+import { emptyMap, emptySet } from './collections.ts';
 import { Due } from './due.ts';
+import { noEntries, type ReadonlyEntries } from './entries.ts';
 import { Register } from './members.ts';
 import { horizonMs, Remembered } from './remembered.ts';
 import { type KeptMessage, RetainedMessages } from './retained.ts';
 import { RouteTable } from './routes.ts';
+import { noSeen, type ReadonlySeen } from './seen.ts';
 
 /** The Session Expiry Interval that never passes [§3.1.2.11.2]. */
 export const neverExpires = 0xffffffff;
 
-/** One Client Identifier's Session. */
+/** One Client Identifier's Session. What it keeps by key is changed by way of collections.ts, queue.ts and seen.ts. */
 export interface SessionRecord {
   readonly clientId: string;
   readonly generation: string;
@@ -37,26 +40,26 @@ export interface SessionRecord {
   headSeq: number;
   /** Entries up to here may have been sent. */
   sentSeq: number;
-  readonly subscriptions: Map<string, StoredSubscription>;
+  subscriptions: ReadonlyMap<string, StoredSubscription>;
   /** Where the retained messages of a Subscription go on that have not all been queued, by Topic Filter. */
-  readonly feeds: Map<string, string>;
+  feeds: ReadonlyMap<string, string>;
   /** By seq, in order of seq. Entries come and go in queue.ts alone. */
-  readonly queue: ReadonlyMap<number, QueueEntry>;
+  queue: ReadonlyEntries<QueueEntry>;
   queueBytes: number;
   /** Those of the queue that came by a shared filter, in order of seq. */
-  readonly shared: ReadonlyMap<number, SharedEntry>;
+  shared: ReadonlyEntries<SharedEntry>;
   /** Taken out of the queue for other members and not done with, by seq. */
-  readonly taken: Map<number, TakenEntry>;
+  taken: ReadonlyMap<number, TakenEntry>;
   /** When others are to have what it holds of Shared Subscriptions; undefined while they are not. */
   leftDueMs: number | undefined;
-  /** Nothing in the queue expires before this; Infinity if nothing does. */
+  /** Nothing in the queue that may expire expires before this; Infinity if nothing does. */
   earliestExpiryMs: number;
   /** Seqs whose PUBREC came, in the order they did; PUBREL is owed [MQTT-4.6.0-4]. */
-  readonly releases: Set<number>;
+  releases: ReadonlySet<number>;
   /** QoS 2 messages received and not released, by Packet Identifier. */
-  readonly inbound: Map<number, { readonly uid: string; isDone: boolean }>;
+  inbound: ReadonlyMap<number, { readonly uid: string; isDone: boolean }>;
   /** Uids of messages it has had, or refused for good, oldest first. */
-  readonly seen: Map<string, { readonly sinceMs: number; readonly refusal: Refusal | undefined }>;
+  seen: ReadonlySeen;
   /** The last acquire, for its repeats. */
   acquired: { readonly nonce: string; readonly answer: Acquired; readonly wills: readonly PendingWill[] } | undefined;
   /** The Will of the present Network Connection, and whose it is. */
@@ -84,17 +87,17 @@ export function emptyRecord(clientId: string, generation: string, stored: boolea
     nextSeq: 1,
     headSeq: 1,
     sentSeq: 0,
-    subscriptions: new Map(),
-    feeds: new Map(),
-    queue: new Map(),
+    subscriptions: emptyMap(),
+    feeds: emptyMap(),
+    queue: noEntries,
     queueBytes: 0,
-    shared: new Map(),
-    taken: new Map(),
+    shared: noEntries,
+    taken: emptyMap(),
     leftDueMs: undefined,
     earliestExpiryMs: Number.POSITIVE_INFINITY,
-    releases: new Set(),
-    inbound: new Map(),
-    seen: new Map(),
+    releases: emptySet(),
+    inbound: emptyMap(),
+    seen: noSeen,
     acquired: undefined,
     will: undefined,
     username: undefined,
