@@ -301,7 +301,7 @@ export class Router {
     return {
       any,
       volatile: any.every(isVolatile) ? any : any.filter(isVolatile),
-      stored: grouped(routes, ({ generation }) => generation).map(storedTarget),
+      stored: storedTargets(routes),
       nodes: nodes === undefined ? none : Array.from(nodes, ([node, marks]) => ({ node, marks })),
       groups,
     };
@@ -310,6 +310,21 @@ export class Router {
 
 function isVolatile({ session }: LocalTarget): boolean {
   return !session.stored;
+}
+
+/** Very many mostly match by one filter, and no Session does so twice. */
+function storedTargets(routes: readonly VersionedSessionRoute[]): readonly StoredTarget[] {
+  const topicFilter = routes[0]?.topicFilter;
+  if (topicFilter === undefined || routes.some((route) => route.topicFilter !== topicFilter)) {
+    return grouped(routes, ({ generation }) => generation).map(storedTarget);
+  }
+  const topicFilters = [topicFilter];
+  return routes.map((route) => ({
+    clientId: route.clientId,
+    generation: route.generation,
+    topicFilters,
+    routes: [route],
+  }));
 }
 
 function storedTarget(routes: readonly VersionedSessionRoute[]): StoredTarget {

@@ -52,7 +52,8 @@ export interface StoreSurroundings {
 export async function openStore(around: StoreSurroundings): Promise<OpenedStore> {
   switch (storeKind(around.config.store)) {
     case 'memory': {
-      const ports = memoryStore(around.clock, around.random, around.config.limits);
+      const othersTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+      const ports = memoryStore(around.clock, around.random, around.config.limits, undefined, othersTurn);
       return { ports, durability: 'memory', close: () => Promise.resolve() };
     }
     case 'embedded':

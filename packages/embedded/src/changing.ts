@@ -13,13 +13,29 @@ export function leavesNoTrace(state: memory.MemoryState, request: Acquire): bool
   return before === undefined || (!before.stored && before.will === undefined);
 }
 
-/** Those of a batch that have changed something. */
+/** Those of a batch that have changed something: mostly all, and then it is the batch itself. */
 export function changing(
   batch: readonly Enqueue[],
   outcomes: readonly (readonly EnqueueOutcome[] | undefined)[],
   limits: Pick<Limits, 'queueFull'>,
 ): readonly Enqueue[] {
-  return batch.filter((item, i) => outcomes[i]?.some((outcome) => changes(item, outcome, limits)));
+  let kept: Enqueue[] | undefined;
+  for (let i = 0; i < batch.length; i++) {
+    const item = batch[i] as Enqueue;
+    if (hasChanged(item, outcomes[i], limits)) kept?.push(item);
+    else kept ??= batch.slice(0, i);
+  }
+  return kept ?? batch;
+}
+
+function hasChanged(
+  item: Enqueue,
+  outcomes: readonly EnqueueOutcome[] | undefined,
+  limits: Pick<Limits, 'queueFull'>,
+): boolean {
+  if (outcomes === undefined) return false;
+  for (const outcome of outcomes) if (changes(item, outcome, limits)) return true;
+  return false;
 }
 
 function changes({ uid }: Enqueue, outcome: EnqueueOutcome, { queueFull }: Pick<Limits, 'queueFull'>): boolean {

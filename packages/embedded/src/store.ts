@@ -19,6 +19,7 @@ import {
 } from '@skein/broker';
 import { type Call, encodeCall } from './call.ts';
 import { changing, leavesNoTrace } from './changing.ts';
+import { EnqueuesSliced } from './enqueue-sliced.ts';
 import type { Journal } from './journal.ts';
 
 /** What the ports lead to. */
@@ -73,6 +74,19 @@ export function portsOf({ state, journal, clock, random, limits, recorded, faile
     if (journal.isStuck) throw new StoreUnavailable('the data directory cannot be written to');
     return clock.nowMs();
   };
+
+  const recordEnqueue = (changed: readonly Enqueue[], nowMs: number): void => {
+    for (const part of portionsOf(changed)) record({ is: 'enqueue', batch: part }, nowMs);
+  };
+
+  const enqueuesSliced = new EnqueuesSliced({
+    state,
+    limits,
+    begin,
+    record: recordEnqueue,
+    recorded,
+    stored: () => journal.stored(),
+  });
 
   /** Batches that were enqueued, and not answered in time: whoever asks again with the same one gets its answer. */
   const inDoubt = new WeakMap<readonly Enqueue[], readonly (readonly EnqueueOutcome[] | undefined)[]>();
@@ -159,10 +173,14 @@ export function portsOf({ state, journal, clock, random, limits, recorded, faile
       enqueue: async (batch) => {
         const before = inDoubt.get(batch);
         if (before !== undefined) return told(before);
-        const nowMs = begin();
-        const outcomes = queues.enqueue(state, batch, nowMs);
-        const changed = changing(batch, outcomes, limits);
-        for (const part of portionsOf(changed)) record({ is: 'enqueue', batch: part }, nowMs);
+        let outcomes: readonly (readonly EnqueueOutcome[] | undefined)[];
+        if (enqueuesSliced.takes(batch)) {
+          outcomes = await enqueuesSliced.enqueue(batch);
+        } else {
+          const nowMs = begin();
+          outcomes = queues.enqueue(state, batch, nowMs);
+          recordEnqueue(changing(batch, outcomes, limits), nowMs);
+        }
         try {
           return await told(outcomes);
         } catch (error) {
@@ -309,10 +327,10 @@ export function portsOf({ state, journal, clock, random, limits, recorded, faile
 function* portionsOf<Item extends { readonly message: Message }>(items: readonly Item[]): Generator<readonly Item[]> {
   let from = 0;
   let bytes = 0;
-  for (const [i, { message }] of items.entries()) {
-    bytes += memory.bytesOf(message);
+  for (let i = 0; i < items.length; i++) {
+    bytes += memory.bytesOf((items[i] as Item).message);
     if (bytes < portionBytes && i < items.length - 1) continue;
-    yield items.slice(from, i + 1);
+    yield i + 1 - from === items.length ? items : items.slice(from, i + 1);
     from = i + 1;
     bytes = 0;
   }

@@ -14,6 +14,7 @@ export { putRoutes, Restoration } from './restore.ts';
 export type { Abandoned } from './sessions.ts';
 export * as sessions from './sessions.ts';
 export * as shared from './shared.ts';
+export { isLong, Line, type Slice, SlicedEnqueue } from './slices.ts';
 export { Snapshot } from './snapshot.ts';
 export type { ConnectionKey, LeftKey, QueueLimits, Refusal } from './state.ts';
 export { MemoryState } from './state.ts';

@@ -3,28 +3,40 @@
 // Brokers of one process may share it as they would share a store far away: one clock for all, and each its own name.
 //
 // The work is done at the call, in one breath; the answer comes later, as it would from far away. Whoever forgets to
-// await one, or counts on its order among other answers, is caught here and not first in production.
+// await one, or counts on its order among other answers, is caught here and not first in production. Where there is an
+// event loop that others wait for, an enqueue for very many Sessions is done in slices (slices.ts).
 
-import type { Clock, Random, Store } from '../ports.ts';
+import type { Clock, Enqueue, EnqueueOutcome, Random, Store } from '../ports.ts';
 import * as feeds from './feeds.ts';
 import * as inbound from './inbound2.ts';
 import * as queues from './queues.ts';
 import * as sessions from './sessions.ts';
 import * as shared from './shared.ts';
+import { isLong, Line, SlicedEnqueue } from './slices.ts';
 import { MemoryState, type QueueLimits } from './state.ts';
 
 /**
  * A store in this process's memory. Nothing of it survives the process.
  *
  * @param state what it holds at first; nothing unless given
+ * @param othersTurn resolves when others have had their turn of the event loop; if it is not given, nothing is cut
  */
 export function memoryStore(
   clock: Clock,
   random: Random,
   limits: QueueLimits,
   state: MemoryState = new MemoryState(limits),
+  othersTurn?: () => Promise<void>,
 ): Store {
   const generation = (): string => hexOf(random.bytes(6));
+  const line = new Line();
+  const enqueueSliced = async (
+    batch: readonly Enqueue[],
+  ): Promise<readonly (readonly EnqueueOutcome[] | undefined)[]> => {
+    const sliced = new SlicedEnqueue(state, batch);
+    for (sliced.step(clock.nowMs()); !sliced.isOver; sliced.step(clock.nowMs())) await othersTurn?.();
+    return sliced.outcomes;
+  };
   return {
     sessions: {
       acquire: async (request) => sessions.acquire(state, request, generation(), clock.nowMs()),
@@ -37,7 +49,11 @@ export function memoryStore(
       count: async () => state.sessions.size,
     },
     queues: {
-      enqueue: async (batch) => queues.enqueue(state, batch, clock.nowMs()),
+      enqueue: async (batch) => {
+        const isCut = othersTurn !== undefined && (line.isBusy || isLong(state, batch));
+        if (isCut) return line.behindOthers(() => enqueueSliced(batch));
+        return queues.enqueue(state, batch, clock.nowMs());
+      },
       read: async (claim, fromSeq, limit) => queues.read(state, claim, fromSeq, limit, clock.nowMs()),
       ack: async (acks) => queues.ack(state, acks),
       rec: async (recs) => queues.rec(state, recs),
