@@ -45,6 +45,33 @@ describe('the end of a turn', () => {
     expect(story).toEqual(['first', 'flush', 'second']);
   });
 
+  it('lets others have their turn while very many are flushed, each once, the first to ask first', async () => {
+    let lives = 0;
+    const turn = new Turn(() => lives++);
+    const flushed: (number | string)[] = [];
+    const many = (from: number): void => {
+      for (let i = from; i < from + 2000; i++) turn.flushLater({ flush: () => flushed.push(i) });
+    };
+    many(0);
+    await nextRound();
+    expect(flushed.length).toBeGreaterThan(0);
+    expect(flushed.length).toBeLessThan(2000);
+    const livesBefore = lives;
+    turn.flushLater({ flush: () => flushed.push('late') });
+    many(2000);
+    for (let round = 0; round < 20; round++) await nextRound();
+    expect(lives).toBeGreaterThan(livesBefore + 5); // asked before each go
+    expect(flushed.filter((each) => each !== 'late')).toEqual(Array.from({ length: 4000 }, (_, i) => i));
+
+    flushed.length = 0;
+    many(0);
+    await nextRound();
+    turn.flushLater({ flush: () => flushed.push('alone') });
+    for (let round = 0; round < 20; round++) await nextRound();
+    expect(flushed).toHaveLength(2001);
+    expect(flushed.indexOf('alone')).toBeLessThan(1600); // it did not wait for all of them
+  });
+
   it('comes again for what a flush has given cause to send', async () => {
     const turn = new Turn();
     const story: string[] = [];

@@ -9,6 +9,9 @@
 // first (setImmediate) and write after, but then a quiet loop would go round once more for nothing. So the turn
 // watches: every so often it counts how many reads one round of the loop holds, and changes over while they are many.
 //
+// What is for very many sockets is flushed some at a time, and between two times everybody else has a turn: who has
+// something to send for the first time then does not wait for those that are left.
+//
 // Whoever has to know how long the loop stood still is asked before each read is looked at, since the process may be
 // stopped between two of them, and before anything is worked off. Not in the middle of it: he may end what is at work.
 
@@ -20,6 +23,8 @@ export interface Flushable {
 
 /** Reads in one round of the loop from which it pays to read them all before any is answered. */
 const manyReads = 3;
+/** Flushed in one go: some milliseconds. */
+const flushMax = 512;
 /** Turns between two looks at how many reads a round holds, and quiet ones before going back. */
 const lookEvery = 64;
 const quietTurns = 16;
@@ -30,6 +35,9 @@ export class Turn {
   #spareTasks: (() => void)[] = [];
   #dirty: Flushable[] = [];
   #spareDirty: Flushable[] = [];
+  /** What was too much for one go, and how much of it is flushed. */
+  #left: Flushable[] = [];
+  #leftAt = 0;
   #armed = false;
   #reads = 0;
   #gathers = false;
@@ -37,6 +45,7 @@ export class Turn {
   #quiet = 0;
   readonly #alive: (() => void) | undefined;
   readonly #end = (): void => this.#run();
+  readonly #goOn = (): void => this.#flushSome();
   readonly #look = (): void => {
     if (this.#reads >= manyReads) this.#gathers = true;
     this.#quiet = 0;
@@ -64,7 +73,7 @@ export class Turn {
     this.#arm();
   }
 
-  /** Flushes `flushable` at the end of this turn. Whoever calls it twice is flushed twice. */
+  /** Flushes `flushable` at the end of this turn, or soon after it. Whoever calls it twice is flushed twice. */
   flushLater(flushable: Flushable): void {
     this.#dirty.push(flushable);
     this.#arm();
@@ -89,12 +98,31 @@ export class Turn {
     const dirty = this.#dirty;
     this.#dirty = this.#spareDirty;
     this.#armed = false;
-    for (const flushable of dirty) flushable.flush();
+    if (dirty.length <= flushMax) for (const flushable of dirty) flushable.flush();
+    else this.#flushInGoes(dirty);
     dirty.length = 0;
     this.#spareDirty = dirty;
     // A task that asked for another one while `armed` was still set.
     if (this.#tasks.length > 0) this.#arm();
     this.#watch();
+  }
+
+  #flushInGoes(dirty: readonly Flushable[]): void {
+    const isUnderWay = this.#left.length > 0;
+    for (const flushable of dirty) this.#left.push(flushable);
+    if (!isUnderWay) this.#flushSome();
+  }
+
+  #flushSome(): void {
+    this.#alive?.();
+    const end = Math.min(this.#leftAt + flushMax, this.#left.length);
+    while (this.#leftAt < end) this.#left[this.#leftAt++]?.flush();
+    if (end < this.#left.length) {
+      setImmediate(this.#goOn);
+      return;
+    }
+    this.#left = [];
+    this.#leftAt = 0;
   }
 
   #watch(): void {
