@@ -15,11 +15,10 @@ import {
   type Packet,
   ReasonCode,
 } from '@skein/protocol';
-import { type Admission, admit } from './admit.ts';
+import { type Admission, type Applicant, admit } from './admit.ts';
 import type { Dialogue } from './authenticate.ts';
 import type { Broker } from './broker.ts';
-import { connack, isRedirection, negotiate, ownConnect, type Refusal, refusingConnack, type Terms } from './connect.ts';
-import type { Outcome } from './exchange.ts';
+import { connack, isRedirection, negotiate, ownConnect, type Refusal, refusingConnack } from './connect.ts';
 import { receivePublish } from './incoming.ts';
 import type { CloseReason, Origin, Outlet } from './outlet.ts';
 import { StoreUnavailable } from './ports.ts';
@@ -32,7 +31,9 @@ type Phase =
   | {
       readonly is: 'connected';
       readonly session: Session;
-      readonly terms: Terms;
+      readonly wantsReasons: boolean;
+      /** Whether CONNECT asked for a Session that outlives it. */
+      readonly mayOutlive: boolean;
       readonly username: string | undefined;
       readonly protocolVersion: Connect['protocolVersion'];
       sessionExpirySeconds: number;
@@ -45,10 +46,10 @@ type Connected = Extract<Phase, { is: 'connected' }>;
 const heldBy = { inbound: 1, requests: 2, connect: 4 } as const;
 
 /** The broker's side of a Network Connection. */
-export class Client {
+export class Client implements Applicant {
+  readonly origin: Origin;
   readonly #broker: Broker;
   readonly #outlet: Outlet;
-  readonly #origin: Origin;
   #phase: Phase = { is: 'awaiting-connect' };
   #requests: Requests | undefined;
   /** Undefined if CONNECT named no Authentication Method. */
@@ -59,7 +60,7 @@ export class Client {
   constructor(broker: Broker, outlet: Outlet, origin: Origin) {
     this.#broker = broker;
     this.#outlet = outlet;
-    this.#origin = origin;
+    this.origin = origin;
   }
 
   /** The Session this Client holds, while it is connected. */
@@ -83,7 +84,7 @@ export class Client {
     const phase = this.#phase;
     if (phase.is === 'closed') return;
     if (phase.is !== 'connected') {
-      this.#refuse({ reasonCode: error.reasonCode, why: error.message });
+      this.refuse({ reasonCode: error.reasonCode, why: error.message });
       return;
     }
     const reason = error.reasonCode === ReasonCode.quotaExceeded ? 'store_full' : 'protocol_error';
@@ -119,14 +120,14 @@ export class Client {
   /** Ends the Client because the server wants to. @param why told to the Client in words, if it wants words */
   evict(reasonCode: ReasonCode, reason: CloseReason, why?: string): void {
     if (this.#phase.is === 'connected') this.#disconnect(reasonCode, reason, why);
-    else if (this.#phase.is !== 'closed') this.#refuse({ reasonCode, why: why ?? reason });
+    else if (this.#phase.is !== 'closed') this.refuse({ reasonCode, why: why ?? reason });
   }
 
   /** Sends the Client to another server, for a while, and ends it here [§4.11]. */
   redirect(serverReference: string, reason: CloseReason): void {
     const reasonCode = ReasonCode.useAnotherServer;
     if (this.#phase.is === 'connected') this.#disconnect(reasonCode, reason, undefined, serverReference);
-    else if (this.#phase.is !== 'closed') this.#refuse({ reasonCode, why: reason, serverReference });
+    else if (this.#phase.is !== 'closed') this.refuse({ reasonCode, why: reason, serverReference });
   }
 
   #receiveFirst(packet: Packet): void {
@@ -136,34 +137,32 @@ export class Client {
     const broker = this.#broker;
     const terms = negotiate(packet, broker.limits, broker.ports.random);
     this.#phase = { is: 'connecting', clientId: terms.clientId };
-    this.#dialogue = broker.exchanges.dialogueWith(packet, {
-      clock: broker.ports.clock,
+    if (packet.properties?.authenticationMethod !== undefined) this.#dialogue = this.#dialogueWith(packet);
+    this.#hold(heldBy.connect, true);
+    admit(broker, this, ownConnect(packet), terms).catch((error: unknown) => this.#failed('connect', error));
+  }
+
+  #dialogueWith(packet: Connect): Dialogue | undefined {
+    const { exchanges, ports } = this.#broker;
+    return exchanges.dialogueWith(packet, {
+      clock: ports.clock,
       send: (auth) => this.#outlet.send(auth),
       awaits: (isAwaited) => {
         // Until CONNACK nothing is read that nobody asked for; once connected, everything else goes on.
-        if (this.#phase.is === 'connecting') this.#hold(heldBy.connect, !isAwaited);
+        if (this.isWaiting) this.#hold(heldBy.connect, !isAwaited);
       },
       isRead: () => this.#held === 0,
     });
-    this.#hold(heldBy.connect, true);
-    const connect = ownConnect(packet);
-    admit({
-      broker,
-      connect,
-      terms,
-      isWaiting: () => this.#phase.is === 'connecting',
-      authenticate: () => this.#authenticate(connect, terms),
-      refuse: (refusal) => this.#refuse(refusal),
-      accept: (admission) => this.#accept(admission),
-      takenOver: () => this.takenOver(),
-    }).catch((error: unknown) => this.#failed('connect', error));
   }
 
-  /** Asks who the Client is: by its User Name and password, or in an exchange of AUTH packets. */
-  async #authenticate({ username, password, properties }: Connect, { clientId }: Terms): Promise<Outcome | undefined> {
-    const credentials = { clientId, username, password, origin: this.#origin, properties };
-    if (this.#dialogue !== undefined) return await this.#dialogue.begin(credentials);
-    return { answer: await this.#broker.ports.authenticator.authenticate(credentials), data: undefined };
+  /** Whether it has sent its CONNECT and waits for CONNACK. */
+  get isWaiting(): boolean {
+    return this.#phase.is === 'connecting';
+  }
+
+  /** What it and its Authentication Method say to each other; undefined if CONNECT named none. */
+  get dialogue(): Dialogue | undefined {
+    return this.#dialogue;
   }
 
   /** Before CONNACK: the Client's part in authenticating it, or its farewell. */
@@ -176,7 +175,8 @@ export class Client {
     else this.#dialogue.receive(packet);
   }
 
-  #accept(admission: Admission): void {
+  /** The Client is let in: its Session is here, and CONNACK goes out. For {@link admit}. */
+  accept(admission: Admission): void {
     const { connect: packet, terms, acquired, authenticationData } = admission;
     const broker = this.#broker;
     broker.register(this, acquired.claim);
@@ -184,7 +184,8 @@ export class Client {
     this.#phase = {
       is: 'connected',
       session,
-      terms,
+      wantsReasons: terms.wantsReasons,
+      mayOutlive: terms.sessionExpirySeconds > 0,
       username: packet.username,
       protocolVersion: packet.protocolVersion,
       sessionExpirySeconds: terms.sessionExpirySeconds,
@@ -210,7 +211,7 @@ export class Client {
       cleanStart: packet.cleanStart,
       sessionPresent: acquired.sessionPresent,
       keepAliveSeconds: terms.keepAliveSeconds,
-      origin: this.#origin,
+      origin: this.origin,
     });
     session.resume();
     if (acquired.feeds.length > 0 && this.#phase.is === 'connected')
@@ -283,7 +284,7 @@ export class Client {
       throw new MqttError(ReasonCode.protocolError, 'AUTH without an Authentication Method', 'MQTT-4.12.0-7');
     }
     this.#dialogue
-      .receiveConnected(packet, { clientId, username, origin: this.#origin })
+      .receiveConnected(packet, { clientId, username, origin: this.origin })
       .then((outcome) => {
         if (outcome === undefined || outcome.answer.accepted) return;
         const { reasonCode, why, serverReference } = outcome.answer;
@@ -296,7 +297,7 @@ export class Client {
   #receiveDisconnect({ reasonCode, properties }: Disconnect, connected: Connected): void {
     const expiry = properties?.sessionExpiryInterval;
     if (expiry !== undefined) {
-      if (expiry > 0 && connected.terms.sessionExpirySeconds === 0) {
+      if (expiry > 0 && !connected.mayOutlive) {
         throw new MqttError(ReasonCode.protocolError, 'a Session Expiry Interval in DISCONNECT where CONNECT had none');
       }
       connected.sessionExpirySeconds = Math.min(expiry, this.#broker.limits.sessionExpiryMaxSeconds);
@@ -331,14 +332,14 @@ export class Client {
   }
 
   /** Refuses a Client that is not connected yet [MQTT-3.2.2-7]. */
-  #refuse(refusal: Refusal): void {
+  refuse(refusal: Refusal): void {
     const phase = this.#phase;
     const clientId = phase.is === 'connecting' ? phase.clientId : undefined;
     this.#phase = { is: 'closed' };
     this.#dialogue?.abandon();
     this.#outlet.send(refusingConnack(refusal, this.#dialogue?.method));
     const { reasonCode, why } = refusal;
-    this.#broker.ports.observer.observe({ is: 'client_refused', clientId, reasonCode, why, origin: this.#origin });
+    this.#broker.ports.observer.observe({ is: 'client_refused', clientId, reasonCode, why, origin: this.origin });
     this.#broker.forget(this, undefined);
     this.#outlet.close('connect_refused');
   }
@@ -350,7 +351,7 @@ export class Client {
   }
 
   #sendDisconnect(reasonCode: ReasonCode, why: string | undefined, serverReference?: string): void {
-    const isWanted = this.#phase.is === 'connected' && this.#phase.terms.wantsReasons;
+    const isWanted = this.#phase.is === 'connected' && this.#phase.wantsReasons;
     const properties: DisconnectProperties = {};
     if (why !== undefined && isWanted) properties.reasonString = why;
     if (serverReference !== undefined && isRedirection(reasonCode)) properties.serverReference = serverReference;
@@ -365,7 +366,7 @@ export class Client {
     this.#dialogue?.abandon();
     const clientId = phase.is === 'connected' ? phase.session.clientId : undefined;
     this.#broker.forget(this, clientId);
-    this.#broker.ports.observer.observe({ is: 'client_disconnected', clientId, reason, why, origin: this.#origin });
+    this.#broker.ports.observer.observe({ is: 'client_disconnected', clientId, reason, why, origin: this.origin });
     if (phase.is !== 'connected') return;
     const { session } = phase;
     for (const subscription of session.subscriptions.values()) this.#broker.router.unsubscribe(subscription);

@@ -187,10 +187,11 @@ function checkWill(will: Will, limits: Limits): void {
   }
 }
 
-/** A copy of a CONNECT that owns its bytes: they are views of a read buffer, and connecting takes longer than a turn. */
+/** A CONNECT that owns its bytes, copied if it has any: they are views of a read buffer, and connecting takes longer than a turn. */
 export function ownConnect(connect: Connect): Connect {
   const { password, will, properties } = connect;
   const data = properties?.authenticationData;
+  if (password === undefined && will === undefined && data === undefined) return connect;
   return {
     ...connect,
     password: password === undefined ? undefined : new Uint8Array(password),

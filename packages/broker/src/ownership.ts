@@ -33,16 +33,16 @@ export class Ownership {
   }
 
   /** Does what concerns the ownership of a Session when all before it is done, well or badly. */
-  async inTurn(clientId: string, work: () => Promise<void>): Promise<void> {
+  inTurn(clientId: string, work: () => Promise<void>): Promise<void> {
     const before = this.#turns.get(clientId);
     const turn = before === undefined ? work() : before.then(work);
-    const over = turn.then(undefined, () => undefined);
-    this.#turns.set(clientId, over);
-    try {
-      await turn;
-    } finally {
+    const end = (): void => {
       if (this.#turns.get(clientId) === over) this.#turns.delete(clientId);
-    }
+    };
+    // Before whoever waits for the turn hears of its end.
+    const over = turn.then(end, end);
+    this.#turns.set(clientId, over);
+    return turn;
   }
 
   /** Lets a Session go in the background, in turn. */

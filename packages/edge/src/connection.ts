@@ -8,7 +8,7 @@
 // In time: to a complete CONNECT, then one and a half Keep Alives of silence, then a few seconds for the other side to
 // close after us. A connection has no timer but a place on the wheel, and an idle one no memory but its fields.
 
-import type { Accepted, Client, CloseReason, Delivery, Message, Outlet } from '@skein/broker';
+import type { Accepted, Client, CloseReason, Delivery, Message, Origin, Outlet } from '@skein/broker';
 import { Decoder, encode, MqttError, type Packet, ReasonCode, type TopicTable } from '@skein/protocol';
 import { type DeliveryTerms, OutboundAliases, writeDelivery } from './delivery.ts';
 import { type Link, type Timed, ticksOf } from './keep-alive.ts';
@@ -59,7 +59,7 @@ const connectMaxBytes = 128 * 1024;
 type Phase = 'awaiting-connect' | 'connected' | 'ending' | 'gone';
 
 /** One Network Connection, between a transport and the broker's Client. */
-export class Connection implements Outlet, Receiver, Timed, OutboxOwner {
+export class Connection implements Outlet, Origin, Receiver, Timed, OutboxOwner {
   /** The wheel's. */
   next: Link | undefined = undefined;
   previous: Link | undefined = undefined;
@@ -87,7 +87,7 @@ export class Connection implements Outlet, Receiver, Timed, OutboxOwner {
   #heardTick: number;
 
   /** @param open makes the broker's side, which may not be called before it is returned */
-  constructor(transport: Transport, around: Surroundings, open: (outlet: Outlet) => BrokerSide) {
+  constructor(transport: Transport, around: Surroundings, open: (connection: Connection) => BrokerSide) {
     this.#around = around;
     this.#transport = transport;
     this.#outbox = new Outbox(transport, around, this);
@@ -101,6 +101,18 @@ export class Connection implements Outlet, Receiver, Timed, OutboxOwner {
     around.traffic.opened += 1;
     around.wheel.place(this, this.#heardTick + this.#silenceTicks);
     this.#client = open(this);
+  }
+
+  // Where it comes from ----------------------------------------------------------------------------------------------
+
+  /** @inheritdoc */
+  get listener(): string {
+    return this.#around.traffic.listener;
+  }
+
+  /** @inheritdoc */
+  get remoteAddress(): string {
+    return this.#transport.remoteAddress;
   }
 
   // Inwards: what the transport calls --------------------------------------------------------------------------------
@@ -251,7 +263,9 @@ export class Connection implements Outlet, Receiver, Timed, OutboxOwner {
   proceed(): void {
     if (!this.#held) return;
     this.#held = false;
-    this.#takeLater();
+    // Most often there is nothing to go on with, as after a CONNECT.
+    if (this.#paused || this.#decoder.pendingBytes > 0) this.#takeLater();
+    else this.#heardTick = this.#around.wheel.now;
   }
 
   #takeLater(): void {

@@ -3,7 +3,7 @@
 // nobody is let in. Stopping goes the way of starting backwards: unready, doors closed, Clients told, the store finished
 // with, and the admin port last.
 
-import type { AuthenticationMethod } from '@skein/broker';
+import type { AuthenticationMethod, Client } from '@skein/broker';
 import { TopicTable } from '@skein/protocol';
 import { type Logger, pino } from 'pino';
 import { serveAdmin } from './admin/http.ts';
@@ -280,10 +280,10 @@ class Node implements Edge {
         if (this.#connections.size === 0) this.#lastGone?.();
       },
     };
+    const open = (connection: Connection): Client => (this.#lives.now as Engine).broker.open(connection, connection);
     return {
       accept: (transport) => {
-        const broker = this.#lives.now?.broker;
-        if (broker === undefined || this.#state === 'draining') {
+        if (this.#lives.now === undefined || this.#state === 'draining') {
           traffic.rejectedUnready += 1;
           return undefined;
         }
@@ -291,8 +291,9 @@ class Node implements Edge {
           traffic.rejected += 1;
           return undefined;
         }
-        const origin = { listener: traffic.listener, remoteAddress: transport.remoteAddress };
-        const connection = new Connection(transport, around, (outlet) => broker.open(outlet, origin));
+        // Whoever is logged when it is gone has to be asked while it is there.
+        if (this.#log.isLevelEnabled('info')) void transport.remoteAddress;
+        const connection = new Connection(transport, around, open);
         this.#connections.add(connection);
         return connection;
       },

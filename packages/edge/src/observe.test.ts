@@ -1,9 +1,10 @@
-import type { Fact } from '@skein/broker';
+import type { Fact, Origin } from '@skein/broker';
 import { ReasonCode } from '@skein/protocol';
 import { describe, expect, it } from 'vitest';
 import { logFacts, makeLog, reasonName } from './observe.ts';
 
-const origin = { listener: 'mqtt://127.0.0.1:1883', remoteAddress: '127.0.0.1:5' };
+// As a connection's, it has no fields of its own: it finds out what it is asked for.
+const origin: Origin = Object.create({ listener: 'mqtt://127.0.0.1:1883', remoteAddress: '127.0.0.1:5' });
 
 /** What is written for facts, line by line. */
 function lines(facts: readonly Fact[], level = 'trace'): string[] {

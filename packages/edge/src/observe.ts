@@ -3,7 +3,7 @@
 // Whatever a Client chose (its identifier, its user name, its topics) is a value in JSON, escaped and cut short, so
 // that it can neither begin a line of its own nor fill the disk. Payloads and passwords are never logged.
 
-import type { Fact, Observer } from '@skein/broker';
+import type { Fact, Observer, Origin } from '@skein/broker';
 import { ReasonCode } from '@skein/protocol';
 import { type DestinationStream, type Logger, pino } from 'pino';
 
@@ -57,28 +57,32 @@ function write(log: Logger, self: string, fact: Fact): void {
     case 'client_connected': {
       if (!log.isLevelEnabled('info')) return; // there are many of these
       const { clientId, username, protocolVersion, cleanStart, sessionPresent, keepAliveSeconds, origin } = fact;
-      const of = { clientId: cut(clientId), username: cut(username), ...origin };
+      const of = { clientId: cut(clientId), username: cut(username), ...from(origin) };
       log.info({ event: fact.is, ...of, protocolVersion, cleanStart, sessionPresent, keepAliveSeconds });
       return;
     }
     case 'client_refused': {
+      if (!log.isLevelEnabled('info')) return;
       const { clientId, reasonCode, why, origin } = fact;
-      log.info({ event: fact.is, clientId: cut(clientId), reason: reasonName(reasonCode), why: cut(why), ...origin });
+      const of = { clientId: cut(clientId), reason: reasonName(reasonCode), why: cut(why), ...from(origin) };
+      log.info({ event: fact.is, ...of });
       return;
     }
     case 'client_disconnected': {
       if (!log.isLevelEnabled('info')) return;
       const { clientId, reason, why, origin } = fact;
-      log.info({ event: fact.is, clientId: cut(clientId), reason, why: cut(why), ...origin });
+      log.info({ event: fact.is, clientId: cut(clientId), reason, why: cut(why), ...from(origin) });
       return;
     }
     case 'session_ended':
+      if (!log.isLevelEnabled('debug')) return;
       log.debug({ event: fact.is, clientId: cut(fact.clientId) });
       return;
     case 'messages_dropped':
       log.warn({ event: fact.is, clientId: cut(fact.clientId), reason: fact.reason, count: fact.count });
       return;
     case 'will_published':
+      if (!log.isLevelEnabled('debug')) return;
       log.debug({ event: fact.is, clientId: cut(fact.clientId), topic: cut(fact.topic) });
       return;
     case 'store_failed':
@@ -112,6 +116,11 @@ function write(log: Logger, self: string, fact: Fact): void {
       log.error({ event: fact.is, where: fact.where, err: fact.error });
       return;
   }
+}
+
+/** An origin may find out what it is asked for, so that it has no fields to be spread. */
+function from({ listener, remoteAddress }: Origin): Origin {
+  return { listener, remoteAddress };
 }
 
 function storeFailed({ is, operation, error }: Extract<Fact, { is: 'store_failed' }>): object {

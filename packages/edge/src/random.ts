@@ -11,13 +11,17 @@ const reserveBytes = 4096;
 /** The operating system's generator, asked in bulk. */
 export class SystemRandom implements Random {
   #reserve: Uint8Array = new Uint8Array(0);
+  /** What comes before has been handed out. */
+  #at = 0;
 
   /** @inheritdoc */
   bytes(length: number): Uint8Array {
     if (length > reserveBytes) return randomFillSync(new Uint8Array(length));
-    if (this.#reserve.length < length) this.#reserve = randomFillSync(new Uint8Array(reserveBytes));
-    const taken = this.#reserve.subarray(0, length);
-    this.#reserve = this.#reserve.subarray(length);
-    return taken;
+    if (this.#reserve.length - this.#at < length) {
+      this.#reserve = randomFillSync(new Uint8Array(reserveBytes));
+      this.#at = 0;
+    }
+    this.#at += length;
+    return this.#reserve.subarray(this.#at - length, this.#at);
   }
 }

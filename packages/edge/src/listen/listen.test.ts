@@ -180,6 +180,33 @@ describe('a TCP listener', () => {
     await echo.until(() => echo.closed === 1);
   });
 
+  it('gives memory back when the kernel has it, in the order of the writes, and when the connection ends', async () => {
+    const echo = new Echo();
+    const { url } = await open('mqtt://127.0.0.1:0', echo);
+    const socket = await dial({ host: '127.0.0.1', port: portOf(url) });
+    socket.pause();
+    await echo.until(() => echo.transports.length === 1);
+    const transport = echo.transports[0]!;
+    const done: string[] = [];
+    const write = (byteCount: number, what: string): Promise<unknown> =>
+      new Promise((resolve) => transport.write(Buffer.alloc(byteCount), () => resolve(done.push(what))));
+    const size = 32 * 1024 * 1024;
+    void write(1, 'at once');
+    expect(done).toEqual(['at once']);
+    const after = [write(size, 'too much'), write(2, 'behind it')];
+    expect(transport.pendingBytes).toBe(size + 2);
+    expect(done).toHaveLength(1);
+    const all = hear(socket, 1 + size + 2);
+    socket.resume();
+    await Promise.all([all, ...after]);
+    expect(done).toEqual(['at once', 'too much', 'behind it']);
+    socket.pause();
+    const lost = write(size, 'what nobody gets');
+    expect(done).toHaveLength(3);
+    transport.destroy();
+    await lost;
+  });
+
   it('closes a connection that the reception refuses', async () => {
     const echo = new Echo();
     echo.refuses = true;
@@ -250,6 +277,10 @@ describe('reading into shared memory', () => {
     expect(await sharedReadingWorks()).toBe(true);
     expect(await tryOut(sharedReading)).toBe(true);
     expect(await tryOut(plainReading)).toBe(true);
+  });
+
+  it('is not used where connections are accepted in another way', async () => {
+    expect(await tryOut(() => ({ listen: () => Promise.reject(new Error('no onconnection')) }))).toBe(false);
   });
 
   it('is not used where bytes go astray', async () => {

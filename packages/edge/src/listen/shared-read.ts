@@ -2,12 +2,12 @@
 //
 // A socket that reads on its own takes 64 KiB for every read and hands a piece of it through a stream. Node lets a
 // socket that it makes itself read into given memory instead (`onread`), which is a quarter cheaper, but a server makes
-// its sockets without. So an accepted socket is opened up: its handle goes into a socket of our making. The handle is
-// an underscore property, and that the callback finds its socket in `this` is not written anywhere; both have held
-// since Node 12. They are used in this file alone, tried once at start, and if they ever fail, sockets are read
-// the documented way.
+// its sockets without. So the handles that a server accepts are taken before it makes sockets of them, and go into
+// sockets of our making. The server's handle is an underscore property; that it calls `onconnection`, and that the read
+// callback finds its socket in `this`, is written nowhere. All of it has held since Node 12. It is used in this file
+// alone, tried once at start, and if it ever fails, sockets are read the documented way.
 
-import { connect, createServer, Socket } from 'node:net';
+import { connect, createServer, type ListenOptions, type Server, Socket } from 'node:net';
 
 /** What a connection does with bytes; called with memory that the next read overwrites. */
 export type TakeBytes = (socket: Socket, bytes: Uint8Array) => void;
@@ -19,15 +19,27 @@ interface OpenedUp {
   readonly _bytesDispatched?: number;
 }
 
+/** What a server listens with. */
+interface ListeningHandle {
+  /** Called for each connection. @param error 0, or a negative error number, and then there is no handle */
+  onconnection: (this: ListeningHandle, error: number, accepted: object | undefined) => void;
+}
+
 /** One chunk for all sockets: it is worked off before the next read begins. */
 const chunk = Buffer.allocUnsafeSlow(65_536);
 
-/** How accepted sockets are read. */
+/** Takes a new socket, of which nothing has been read yet; it is read from the next turn on. */
+export type Welcome = (socket: Socket) => void;
+
+/** How a server's sockets are read. */
 export interface Reading {
-  /** Whether the server has to accept sockets paused, so that nothing is read before {@link Reading.begin}. */
-  readonly pauseOnConnect: boolean;
-  /** Takes an accepted socket over: the result is to be used in its place, and begins to read when resumed. */
-  takeOver(accepted: Socket): Socket;
+  /**
+   * Makes a server listen.
+   *
+   * @param options as `Server.listen` takes them
+   * @throws Error if the address cannot be had, or the runtime is not as this way of reading needs it
+   */
+  listen(options: ListenOptions, welcome: Welcome): Promise<Server>;
 }
 
 /** The documented way: each read in memory of its own. */
@@ -35,26 +47,63 @@ export function plainReading(take: TakeBytes): Reading {
   function onData(this: Socket, bytes: Buffer): void {
     take(this, bytes);
   }
-  return { pauseOnConnect: true, takeOver: (accepted) => accepted.on('data', onData).pause() };
+  return {
+    listen: (options, welcome) => {
+      const accept = (accepted: Socket): void => {
+        welcome(accepted.on('data', onData));
+        accepted.resume();
+      };
+      return listening(createServer({ pauseOnConnect: true }, accept), options);
+    },
+  };
 }
 
-/** The quick way: all reads in one memory. Use {@link chooseReading} to learn whether it works here. */
+/** The quick way: all reads in one memory. Use {@link sharedReadingWorks} to learn whether it works here. */
 export function sharedReading(take: TakeBytes): Reading {
   function onRead(this: Socket, byteCount: number, memory: Uint8Array): boolean {
     take(this, memory.subarray(0, byteCount));
     return true;
   }
   const onread = { buffer: chunk, callback: onRead as (byteCount: number, memory: Uint8Array) => boolean };
+  const open = (handle: object): Socket => new Socket({ handle, onread } as ConstructorParameters<typeof Socket>[0]);
   return {
-    pauseOnConnect: true,
-    takeOver: (accepted) => {
-      const opened = accepted as unknown as OpenedUp;
-      const handle = opened._handle;
-      if (handle === null) return accepted;
-      opened._handle = null;
-      return new Socket({ handle, onread } as ConstructorParameters<typeof Socket>[0]);
+    listen: async (options, welcome) => {
+      const server = await listening(createServer(), options);
+      const handle = (server as unknown as { _handle: ListeningHandle })._handle;
+      const before = handle.onconnection;
+      if (typeof before !== 'function') {
+        server.close();
+        throw new Error('the runtime accepts connections in another way');
+      }
+      handle.onconnection = function (error, accepted) {
+        if (error !== 0 || accepted === undefined) {
+          before.call(this, error, accepted); // it knows what to make of an error
+          return;
+        }
+        let socket: Socket;
+        try {
+          socket = open(accepted);
+        } catch (cause) {
+          server.emit('error', cause);
+          return;
+        }
+        // It reads from the start, and hands what comes to nobody but its callback: there is nothing to resume.
+        welcome(socket);
+      };
+      return server;
     },
   };
+}
+
+async function listening(server: Server, options: ListenOptions): Promise<Server> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(options, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+  return server;
 }
 
 /** Bytes that the kernel has taken from a socket so far; a number that stands still if the runtime does not tell. */
@@ -75,41 +124,45 @@ export function sharedReadingWorks(): Promise<boolean> {
 export function tryOut(reading: (take: TakeBytes) => Reading): Promise<boolean> {
   return new Promise((resolve) => {
     const sockets: Socket[] = [];
-    const timer = setTimeout(() => finish(false), 2000);
+    let server: Server | undefined;
+    let isOver = false;
     const finish = (works: boolean): void => {
+      isOver = true;
       clearTimeout(timer);
       for (const socket of sockets) socket.destroy();
-      server.close();
+      server?.close();
       resolve(works);
     };
+    const timer = setTimeout(() => finish(false), 2000);
     let owner: Socket | undefined;
     const way = reading((socket, bytes) => {
       const isEcho = socket === owner && Buffer.from(bytes).toString('latin1') === 'to and';
       if (isEcho) socket.end(' fro');
       else finish(false);
     });
-    const server = createServer({ pauseOnConnect: way.pauseOnConnect, noDelay: true }, (accepted) => {
-      try {
-        owner = way.takeOver(accepted);
-        sockets.push(owner);
-        owner.on('error', () => finish(false));
-        owner.resume();
-      } catch {
-        finish(false);
-      }
-    });
-    server.on('error', () => finish(false));
-    server.listen({ host: '127.0.0.1', port: 0 }, () => {
-      const bound = server.address();
-      const caller = connect({ host: '127.0.0.1', port: typeof bound === 'object' && bound !== null ? bound.port : 0 });
-      sockets.push(caller);
-      let heard = '';
-      caller.on('error', () => finish(false));
-      caller.on('data', (bytes) => {
-        heard += bytes.toString('latin1');
-      });
-      caller.on('end', () => finish(heard === ' fro'));
-      caller.write('to and');
-    });
+    const welcome = (socket: Socket): void => {
+      owner = socket;
+      sockets.push(owner);
+      owner.on('error', () => finish(false));
+    };
+    way.listen({ host: '127.0.0.1', port: 0 }, welcome).then(
+      (listening) => {
+        server = listening;
+        server.on('error', () => finish(false));
+        if (isOver) server.close();
+        const bound = server.address();
+        const port = typeof bound === 'object' && bound !== null ? bound.port : 0;
+        const caller = connect({ host: '127.0.0.1', port });
+        sockets.push(caller);
+        let heard = '';
+        caller.on('error', () => finish(false));
+        caller.on('data', (bytes) => {
+          heard += bytes.toString('latin1');
+        });
+        caller.on('end', () => finish(heard === ' fro'));
+        caller.write('to and');
+      },
+      () => finish(false),
+    );
   });
 }

@@ -1,7 +1,7 @@
 // MQTT over TCP and over Unix sockets [§4.2].
 
 import { lstat, unlink } from 'node:fs/promises';
-import { connect, createServer, type Socket } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { type Address, formatAddress, hostPort } from './address.ts';
 import { ListenError } from './listen-error.ts';
 import { plainReading, sharedReading, sharedReadingWorks, takenBytes } from './shared-read.ts';
@@ -13,19 +13,25 @@ export const socketOptions = { noDelay: true, keepAlive: true, keepAliveInitialD
 /** Connections that the kernel keeps for us until we accept them; it may cut this (net.core.somaxconn). */
 const backlog = 4096;
 
+const noBytes = new Uint8Array(0);
+
 /** Where a socket's listeners, which all sockets share, find its transport. */
 const transportOf = Symbol('transport');
 type Carried = Socket & { [transportOf]?: TcpTransport };
 
 class TcpTransport implements Transport {
-  readonly remoteAddress: string;
+  #remoteAddress: string | undefined = undefined;
   readonly #socket: Socket;
   /** Undefined once it has been told the end. */
   receiver: Receiver | undefined;
 
   constructor(socket: Socket) {
     this.#socket = socket;
-    this.remoteAddress = addressOf(socket);
+  }
+
+  get remoteAddress(): string {
+    this.#remoteAddress ??= addressOf(this.#socket);
+    return this.#remoteAddress;
   }
 
   get pendingBytes(): number {
@@ -36,8 +42,12 @@ class TcpTransport implements Transport {
     return takenBytes(this.#socket);
   }
 
+  /** Mostly the kernel takes all of it at once. A callback would then cost a tick, and an object that says so. */
   write(bytes: Uint8Array, done: () => void): void {
-    this.#socket.write(bytes, done);
+    const socket = this.#socket;
+    socket.write(bytes);
+    if (socket.writableLength === 0) done();
+    else socket.write(noBytes, done); // which comes after what waits
   }
 
   pause(): void {
@@ -74,14 +84,12 @@ export async function listenTcp(
 ): Promise<Listener> {
   const reading = ((await sharedReadingWorks()) ? sharedReading : plainReading)(take);
   if (address.carrier === 'unix') await removeStale(address.path);
-  const server = createServer({ pauseOnConnect: reading.pauseOnConnect, ...socketOptions }, (accepted) =>
-    welcome(reading.takeOver(accepted), reception),
-  );
   const place = address.carrier === 'unix' ? { path: address.path } : { host: address.host, port: address.port };
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (error) => reject(new ListenError(formatAddress(address), error)));
-    server.listen({ ...place, backlog }, resolve);
-  });
+  const server = await reading
+    .listen({ ...place, backlog }, (socket) => welcome(socket, reception))
+    .catch((error: NodeJS.ErrnoException) => {
+      throw new ListenError(formatAddress(address), error);
+    });
   server.on('error', (error) => reception.failed(error));
   const bound = server.address();
   const url =
@@ -99,6 +107,8 @@ export async function listenTcp(
 }
 
 function welcome(socket: Carried, reception: Reception): void {
+  const { noDelay, keepAlive, keepAliveInitialDelay } = socketOptions;
+  socket.setNoDelay(noDelay).setKeepAlive(keepAlive, keepAliveInitialDelay);
   socket.on('error', onError);
   socket.on('end', onEnd);
   socket.on('close', onClose);
@@ -109,7 +119,6 @@ function welcome(socket: Carried, reception: Reception): void {
     return;
   }
   socket[transportOf] = transport;
-  socket.resume();
 }
 
 function take(socket: Carried, bytes: Uint8Array): void {
@@ -130,7 +139,7 @@ function onClose(this: Carried): void {
   this[transportOf]?.closed(undefined);
 }
 
-/** The other end of a socket, as `address:port`; `unix` where it has no address. */
+/** The other end of a socket, as `address:port`; `unix` where it has no address, or has lost it. */
 export function addressOf(socket: Socket): string {
   const { remoteAddress, remotePort } = socket;
   return remoteAddress === undefined || remotePort === undefined ? 'unix' : hostPort(remoteAddress, remotePort);

@@ -2,7 +2,10 @@
 
 /** The sending half of a Network Connection, and its brakes. */
 export interface Transport {
-  /** The other end, as `address:port`; `unix` where it has no address. */
+  /**
+   * The other end, as `address:port`; `unix` where it has no address. The kernel is asked the first time, and may not
+   * know any more when the other end is gone.
+   */
   readonly remoteAddress: string;
   /** Bytes handed to {@link write} that the kernel has not taken yet, as far as is known without asking it. */
   readonly pendingBytes: number;
