@@ -122,6 +122,8 @@ export class Inbound {
   #received: Map<number, Exchange> | undefined;
   #unanswered = 0;
   #qos0Waiting = 0;
+  /** Reading has stopped. */
+  #holds = false;
   /** Retained messages that it has published. */
   #retained = 0;
   #closed = false;
@@ -353,9 +355,15 @@ export class Inbound {
     if (this.#closed) return;
     // Where exceeding it is an error, reading goes on far enough to see the error; repeats are not counted in it.
     const waitingMax = this.#terms.receiveMaximum * (this.#terms.isAnnounced ? 2 : 1);
-    const waits = Math.max(this.waiting / waitingMax, this.#qos0Waiting / qos0WaitingMax);
-    if (waits >= 1) this.#hold(true);
-    else if (waits < 0.5) this.#hold(false);
+    const { waiting } = this;
+    if (this.#holds) {
+      if (waiting * 2 < waitingMax && this.#qos0Waiting * 2 < qos0WaitingMax) this.#setHold(false);
+    } else if (waiting >= waitingMax || this.#qos0Waiting >= qos0WaitingMax) this.#setHold(true);
+  }
+
+  #setHold(wanted: boolean): void {
+    this.#holds = wanted;
+    this.#hold(wanted);
   }
 
   #sendPubcomp(packetId: number, reasonCode: ReasonCode): void {

@@ -6,7 +6,7 @@
 // Invariant: inflight.size <= the Client's Receive Maximum [MQTT-3.3.4-9], PUBRELs owed from an earlier Network
 // Connection included; and all seqs in flight span less than 65,535, so that no two share a Packet Identifier.
 
-import { MqttError, ReasonCode } from '@skein/protocol';
+import { MqttError, type QoS, ReasonCode } from '@skein/protocol';
 import type { Drops } from '../drops.ts';
 import type { Delivery, Message } from '../message.ts';
 import type { Counters } from '../observer.ts';
@@ -172,6 +172,23 @@ export class Outbound {
     return true;
   }
 
+  /**
+   * Sends a message that nothing waits before, without its ever having been in a queue.
+   *
+   * @returns false if it has to wait
+   */
+  sendAtOnce(
+    seq: number,
+    message: Message,
+    qos: QoS,
+    retain: boolean,
+    subscriptionIdentifiers: readonly number[] | undefined,
+  ): boolean {
+    if (this.#closed || !this.hasRoom || this.#roomy !== undefined || seq >= this.#spanEndSeq) return false;
+    this.#send(seq, message, qos, retain, subscriptionIdentifiers);
+    return true;
+  }
+
   /** Sends from the queue while the window has room. */
   pump(): void {
     while (!this.#closed && this.#isOpen) {
@@ -182,7 +199,7 @@ export class Outbound {
         this.#stalled = entry;
         break;
       }
-      this.#send(entry);
+      this.#send(entry.seq, entry.message, entry.qos, entry.retain, entry.subscriptionIdentifiers);
     }
     if (this.#roomy !== undefined && (this.#closed || (this.hasRoom && this.#isRoomyEnough()))) {
       const roomy = this.#roomy;
@@ -242,8 +259,13 @@ export class Outbound {
     this.pump();
   }
 
-  #send(entry: QueueEntry): void {
-    const { seq, message, qos } = entry;
+  #send(
+    seq: number,
+    message: Message,
+    qos: QoS,
+    retain: boolean,
+    subscriptionIdentifiers: readonly number[] | undefined,
+  ): void {
     const resend = seq <= this.#resendSeq;
     // Once delivery may have begun, expiry no longer counts [MQTT-3.3.2-5].
     if (!resend && message.expiresAtMs > 0 && message.expiresAtMs <= this.#clock.nowMs()) {
@@ -252,10 +274,10 @@ export class Outbound {
       return;
     }
     delivery.qos = qos;
-    delivery.retain = entry.retain;
+    delivery.retain = retain;
     delivery.dup = resend;
     delivery.packetId = packetIdOf(seq);
-    delivery.subscriptionIdentifiers = entry.subscriptionIdentifiers;
+    delivery.subscriptionIdentifiers = subscriptionIdentifiers;
     if (!this.#outlet.publish(message, delivery)) {
       this.#drops.add(this.#clientId, 'too_large'); // as if it had been delivered [MQTT-3.1.2-25]
       this.#source.settled(seq);

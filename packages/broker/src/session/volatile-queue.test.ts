@@ -49,6 +49,22 @@ describe('the queue of a volatile Session', () => {
     expect(trial.queue.length).toBe(0);
   });
 
+  it('sends what nothing waits before past the queue, and never past a message that waits', () => {
+    const trial = new Trial({}, 3);
+    trial.push('1');
+    expect(trial.push('late', { expiresAtMs: trial.around.clock.nowMs() })).toBe(true);
+    trial.push('3');
+    trial.outlet.congested = true;
+    trial.push('4');
+    trial.outlet.congested = false;
+    trial.push('5'); // there is room, but the one before it waits
+    expect(trial.outlet.said()).toEqual(['publish a=1 q1 #1', 'publish a=3 q1 #3', 'publish a=4 q1 #4']);
+    expect(trial.around.counters.dropped.expired).toBe(1);
+    for (const packetId of [1, 3, 4]) trial.outbound.puback(packetId);
+    expect(trial.outlet.said()).toEqual(['publish a=5 q1 #5']);
+    expect(trial.queue.length).toBe(0);
+  });
+
   it('answers PUBREC at once, since nothing outlives the connection', () => {
     const trial = new Trial();
     trial.push('1', { qos: 2 });

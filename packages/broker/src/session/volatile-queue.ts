@@ -82,6 +82,9 @@ export class VolatileQueue implements Source {
       if (this.#limits.queueFull !== 'drop-old' || this.#take() === undefined) return false;
     }
     const seq = this.#nextSeq++;
+    // Most find nothing before them, and need no entry. Those of a shared filter are remembered by theirs.
+    const isNext = this.#entries.length === 0 && sharedFilter === undefined;
+    if (isNext && this.outbound.sendAtOnce(seq, message, qos, retain, subscriptionIdentifiers)) return true;
     this.#entries.push(
       sharedFilter === undefined
         ? { seq, message, qos, retain, subscriptionIdentifiers }

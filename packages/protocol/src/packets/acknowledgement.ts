@@ -3,7 +3,7 @@
 // Before 5.0 they are a Packet Identifier and no more. In 5.0 what says nothing may be left off: without a Reason Code
 // it is Success, without a Property Length there are no properties.
 
-import type { Chunk } from '../bytes.ts';
+import { type Chunk, uint16 } from '../bytes.ts';
 import { Cursor } from '../cursor.ts';
 import { packetType } from '../fixed-header.ts';
 import type { AckProperties, ProtocolVersion, Puback, Pubcomp, Pubrec, Pubrel } from '../packet.ts';
@@ -50,6 +50,9 @@ const kinds: Record<Acknowledgement['type'], Kind> = {
   },
 };
 
+/** A Packet Identifier and no more. */
+const shortBytes = 2;
+
 /** Decodes the packet of that type whose Variable Header lies between `at` and `end`. */
 export function decodeAcknowledgement(
   type: Acknowledgement['type'],
@@ -58,6 +61,9 @@ export function decodeAcknowledgement(
   end: number,
   version: ProtocolVersion,
 ): Acknowledgement {
+  // Nearly all are this short, and there is one for each message.
+  const shortId = end - at === shortBytes ? uint16(chunk.bytes, at) : 0;
+  if (shortId !== 0) return { type, packetId: shortId, reasonCode: ReasonCode.success, properties: undefined };
   const kind = kinds[type];
   const cursor = new Cursor(kind.name, chunk, at, end);
   const packetId = readPacketId(cursor);
@@ -81,12 +87,16 @@ export function readPacketId(cursor: Cursor, statement = ''): number {
 /** Appends it, in the shortest form. */
 export function encodeAcknowledgement(packet: Acknowledgement, version: ProtocolVersion, out: Slab): void {
   const { packetId, reasonCode, properties } = packet;
-  writeByte(out, kinds[packet.type].firstByte);
+  const { firstByte } = kinds[packet.type];
+  if (version !== 5 || (reasonCode === ReasonCode.success && isEmpty(properties))) {
+    writeTwoByteInteger(out, (firstByte << 8) | shortBytes);
+    writeTwoByteInteger(out, packetId);
+    return;
+  }
+  writeByte(out, firstByte);
   const length = openLength(out);
   writeTwoByteInteger(out, packetId);
-  if (version === 5 && !(reasonCode === ReasonCode.success && isEmpty(properties))) {
-    writeByte(out, reasonCode);
-    if (!isEmpty(properties)) writeProperties(out, 'acknowledgement', properties);
-  }
+  writeByte(out, reasonCode);
+  if (!isEmpty(properties)) writeProperties(out, 'acknowledgement', properties);
   closeLength(out, length);
 }
