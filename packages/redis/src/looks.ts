@@ -11,6 +11,8 @@ import { bucketCount } from './bucket.ts';
 const roundMs = 30_000;
 /** How long a Client may be away before others get the shared messages that it has not begun, in milliseconds. */
 export const awayMs = 5000;
+/** How long whoever takes a Will has to publish it, in milliseconds: part of functions/will. */
+export const willLeaseMs = 4000;
 
 /** Times of the next look at each bucket, on a monotonic clock. */
 export class Looks {

@@ -18,7 +18,7 @@ import { decodeWill, encodeWill } from '@skein/stored';
 import { bucketOf } from './bucket.ts';
 import { type Argument, bytesOf, listOf, numberOf, type Reply, textOf } from './calls.ts';
 import { Endings } from './endings.ts';
-import { awayMs } from './looks.ts';
+import { awayMs, willLeaseMs } from './looks.ts';
 import type { Surroundings } from './surroundings.ts';
 
 /** Most entries an owned Session is reserved ahead. */
@@ -60,7 +60,10 @@ export class RedisSessions implements Sessions {
     this.#generations.delete(clientId);
     const reply = await this.#withGuess('acquire', clientId, args, guess);
     if (listOf(reply)[11] === 1) this.#generationOver(clientId);
-    return acquiredOf(clientId, reply);
+    const acquired = acquiredOf(clientId, reply);
+    // They are claimed by this call. If nobody says that they are done, a sweep takes them when the claim is over.
+    if (acquired.wills.length > 0) this.#around.willLooks.expect(bucketOf(clientId), willLeaseMs);
+    return acquired;
   }
 
   /** @inheritdoc */

@@ -189,6 +189,17 @@ export function describeWills({ describe, it, expect }: TestWords, open: OpenTri
       expect(await trial.store.wills.claim(10)).toMatchObject([first.claim, second.claim]);
     });
 
+    it('offers one that a takeover left to the newcomer again, though nothing was due at the last look', async () => {
+      await using trial = await open();
+      const first = await trial.acquire('lamp', { will: willOn('status/lamp') });
+      expect(await trial.store.wills.claim(10)).toEqual([]);
+      expect((await trial.acquire('lamp')).wills).toHaveLength(1);
+      await trial.clock.advance(3999);
+      expect(await trial.store.wills.claim(10)).toEqual([]);
+      await trial.clock.advance(1);
+      expect(await trial.store.wills.claim(10)).toMatchObject([first.claim]);
+    });
+
     it('gives Wills that are claimed and not done to the next connection as well, oldest first', async () => {
       await using trial = await open();
       for (const text of ['1', '2']) {
