@@ -64,7 +64,8 @@ describe('skein bench', () => {
 
   it('ends with 1 and a sentence when a message is lost', async () => {
     await using server = await startFaultyServer({ deliver: (publish, number) => (number === 3 ? [] : [publish]) });
-    const words = ['p2p', '--url', server.url, '--qos', '1', '--count', '10', '--drain', '0.2'];
+    // Long enough for a server that stands still for a while.
+    const words = ['p2p', '--url', server.url, '--qos', '1', '--count', '10', '--drain', '3'];
     const { status, out } = await bench(...words);
     expect(status).toBe(1);
     expect(out).toMatch(/^PROBLEM: 1 delivery of 10 never came \(QoS 1\): acknowledged or sent, and lost\.$/m);

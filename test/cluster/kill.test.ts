@@ -46,7 +46,7 @@ describe.skipIf(chaos > 0)(`${perRun} kills of nodes under load (SKEIN_SEED=${se
       await (kill % 6 === 0 ? disasters.killAndReap(scene) : disasters.killAndRestart(scene));
     }
     const { verdict, explanation, problems } = await load.settle(drainMs);
-    expect(explanation).toBe('ok');
+    expect(explanation, explanation).toBe('ok');
     expect(problems).toEqual([]);
     // The load was what it is meant to be.
     const { counts } = verdict;
@@ -89,7 +89,7 @@ describe.runIf(chaos > 0)(`${chaos} disasters of every kind under load`, () => {
       }
       const { verdict, explanation, problems } = await load.settle(2 * drainMs);
       console.log(`seed ${runSeed}: ${JSON.stringify(verdict.counts)}`);
-      expect(explanation).toBe('ok');
+      expect(explanation, explanation).toBe('ok');
       expect(problems).toEqual([]);
     },
     perRun * 60_000,

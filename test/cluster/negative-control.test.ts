@@ -1,7 +1,7 @@
 // A check that never fails proves nothing: conversations that the rules carry through, each once as it is and once with
 // its rule taken away. The checker must find the first one right and the second one wrong.
 
-import { afterAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { History } from '../history/history.ts';
 import { broken } from '../history/story.ts';
 import { type Fault, FaultyProxy } from '../load/faulty-proxy.ts';
@@ -12,6 +12,9 @@ import { fresh } from '../support/fresh.ts';
 import { processMs } from '../support/process.ts';
 import { lasting } from '../support/sessions.ts';
 import { noEpoch, tamper, unconditionalRemoval } from './faulty-store.ts';
+
+// What is killed or cut off is found dead, and started again.
+vi.setConfig({ testTimeout: 2 * processMs });
 
 const cluster = await startCluster({ name: 'negative-control', isBreakable: true });
 afterAll(() => cluster[Symbol.asyncDispose]());

@@ -22,6 +22,8 @@ beforeEach(async () => {
 }, 2 * processMs);
 
 const delaySeconds = 3;
+/** When Wills are due of Clients whose node is killed, at the latest; this machine may stand still for a while meanwhile. */
+const lateMs = reapMs + 2000;
 
 /** A Will that says whose it is. @param area the first level of its topic, each conversation has one of its own */
 function willOf(area: string, name: string, delayed = false): WillOptions {
@@ -85,8 +87,8 @@ describe('the Wills of Clients whose node is killed', () => {
     expect(back.map(({ connack }) => connack.sessionPresent)).toEqual([true, true]);
 
     for (const came of await receiving) {
-      for (const name of [...plain, 'ended']) expect(came.get(name), name).toBeLessThan(reapMs);
-      expect(came.get('delayed')).toBeLessThan(reapMs + delaySeconds * 1000);
+      for (const name of [...plain, 'ended']) expect(came.get(name), name).toBeLessThan(lateMs);
+      expect(came.get('delayed')).toBeLessThan(lateMs + delaySeconds * 1000);
       expect((came.get('delayed') as number) - (came.get('stored') as number)).toBeGreaterThan(delaySeconds * 900);
     }
     // Those that were taken back were due with the delayed one: what has not come by now will not.

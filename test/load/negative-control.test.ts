@@ -24,7 +24,7 @@ describe(`a load through a proxy (SKEIN_SEED=${seed})`, () => {
     await using broker = await startBroker({ limits });
     await using proxy = await FaultyProxy.start(broker.url, {});
     const { explanation, problems } = await load(proxy, 10_000);
-    expect(explanation).toBe('ok');
+    expect(explanation, explanation).toBe('ok');
     expect(problems).toEqual([]);
   }, 60_000);
 

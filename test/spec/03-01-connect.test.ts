@@ -74,9 +74,9 @@ describe.concurrent('[§3.1.4] no CONNECT within a reasonable time', () => {
     await using impatient = await startBroker({ limits: { connectTimeoutSeconds: 1 } });
     const elapsedMs = stopwatch();
     const silent = await impatient.open();
+    expect(await silent.closedWithin(4000)).toBe(true);
     await expectSilentClose(silent);
     expect(elapsedMs()).toBeGreaterThan(950);
-    expect(elapsedMs()).toBeLessThan(4000);
   });
 
   it('counts from the beginning of the Network Connection, not from the last byte', async () => {

@@ -171,9 +171,8 @@ describe.concurrent.each(versions)('[MQTT-3.1.2-22] [3.1.1 MQTT-3.1.2-24] Keep A
   it('closes a silent Client after one and a half times its interval', async () => {
     const elapsedMs = stopwatch();
     const client = await broker.connect({ version, keepAliveSeconds: 1 });
-    expect(await client.closedWithin(4000)).toBe(true);
+    expect(await client.closedWithin(3500)).toBe(true);
     expect(elapsedMs()).toBeGreaterThan(1450);
-    expect(elapsedMs()).toBeLessThan(3500);
     if (version === 5) {
       expect(await client.next()).toMatchObject({ type: 'disconnect', reasonCode: ReasonCode.keepAliveTimeout });
     }

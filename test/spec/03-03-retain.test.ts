@@ -42,7 +42,11 @@ describe.each(allSessions)(
     it.each([0, 1, 2] as const)('is stored with its QoS %i, for subscribers to come', async (qos) => {
       const topic = fresh('retained');
       const client = await broker.connect(session);
+      const witness = await broker.connect();
+      await witness.subscribe(topic);
       await client.publish({ topic, qos, payload: 'kept', retain: true });
+      // Whoever is there has it after it was stored: at QoS 0 nothing else tells.
+      await witness.receiveMessage();
       const late = await broker.connect(session);
       await late.subscribe(topic, { qos: 2 });
       expect(await late.receiveMessage()).toMatchObject({

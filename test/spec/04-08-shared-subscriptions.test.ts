@@ -6,6 +6,7 @@ import { ReasonCode } from '@skein/protocol';
 import { afterAll, describe, expect, it } from 'vitest';
 import { startBroker, type TestBroker } from '../support/broker.ts';
 import type { RawClient } from '../support/client.ts';
+import { afterAwake, soonMs } from '../support/deadline.ts';
 import { fresh } from '../support/fresh.ts';
 import { text } from '../support/payload.ts';
 import { allSessions, lasting, sessionKinds, versions } from '../support/sessions.ts';
@@ -38,11 +39,11 @@ async function shares(members: readonly RawClient[], total: number): Promise<str
       else await new Promise((resolve) => setImmediate(resolve));
     }
   };
-  const deadline = setTimeout(() => {
+  const forget = afterAwake(soonMs, () => {
     gone.is = true;
-  }, 5000);
+  });
   await Promise.all(members.map((member, index) => take(member, got[index] as string[])));
-  clearTimeout(deadline);
+  forget();
   expect(got.flat()).toHaveLength(total);
   for (const member of members) await member.expectNothing();
   return got;

@@ -5,8 +5,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { RawClient } from './client.ts';
+import { freePort } from './free-port.ts';
 import { type Labels, metricValue } from './metrics.ts';
 import type { ConnectOptions } from './packets.ts';
+import { readPage } from './page.ts';
 import { type Ended, type Ready, runSkein, type SkeinProcess } from './process.ts';
 
 /** What a test wants of it. */
@@ -22,23 +24,32 @@ export interface AloneOptions {
 
 /** Starts a node on an empty directory. Disposing of it ends it, and removes the directory. */
 export async function startAlone(options: AloneOptions = {}): Promise<Alone> {
-  const node = new Alone(options, options.directory ?? (await mkdtemp(join(tmpdir(), 'skein-alone-'))));
+  const directory = options.directory ?? (await mkdtemp(join(tmpdir(), 'skein-alone-')));
+  const node = new Alone(options, directory, { listen: await freePort(), admin: await freePort() });
   await node.start();
   return node;
+}
+
+/** Where it listens, at every start. */
+interface Ports {
+  readonly listen: number;
+  readonly admin: number;
 }
 
 /** A node, or the place for one. */
 export class Alone implements AsyncDisposable {
   readonly directory: string;
   readonly #options: AloneOptions;
+  readonly #ports: Ports;
   readonly #clients = new Set<RawClient>();
   #process: SkeinProcess | undefined;
   #ready: Ready | undefined;
   #said = '';
 
-  constructor(options: AloneOptions, directory: string) {
+  constructor(options: AloneOptions, directory: string, ports: Ports) {
     this.#options = options;
     this.directory = directory;
+    this.#ports = ports;
   }
 
   /** Where MQTT is spoken, the same after a restart. */
@@ -66,7 +77,7 @@ export class Alone implements AsyncDisposable {
     return `/proc/${this.#process?.pid}/root${this.directory}`;
   }
 
-  /** Starts it, at the addresses where it was before if it was. Resolves when it is ready. */
+  /** Starts it. Resolves when it is ready. */
   async start(): Promise<void> {
     const process = this.launch();
     this.#process = process;
@@ -76,13 +87,12 @@ export class Alone implements AsyncDisposable {
   /** Starts a process like it and waits for nothing. */
   launch(): SkeinProcess {
     const { durability = 'everysec', args = [], by = [] } = this.#options;
-    const before = this.#ready;
     return runSkein(
       [
         'start',
         ...['--store', `file:${this.directory}`, '--durability', durability],
-        ...['--listen', before?.listen[0] ?? 'mqtt://127.0.0.1:0'],
-        ...['--admin', before === undefined ? '127.0.0.1:0' : new URL(before.admin).host],
+        ...['--listen', `mqtt://127.0.0.1:${this.#ports.listen}`],
+        ...['--admin', `127.0.0.1:${this.#ports.admin}`],
         ...args,
       ],
       {},
@@ -117,8 +127,7 @@ export class Alone implements AsyncDisposable {
 
   /** Reads one number from /metrics; a sample that is not there is 0. */
   async metric(name: string, labels: Labels = {}): Promise<number> {
-    const response = await fetch(new URL('/metrics', this.#known.admin));
-    return metricValue(await response.text(), name, labels);
+    return metricValue((await readPage(new URL('/metrics', this.#known.admin))).text, name, labels);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

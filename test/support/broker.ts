@@ -7,6 +7,7 @@ import { RawClient } from './client.ts';
 import { until } from './deadline.ts';
 import { type Labels, metricValue } from './metrics.ts';
 import type { ConnectOptions } from './packets.ts';
+import { readPage } from './page.ts';
 
 /** What a test may want different from a broker with default settings. */
 export type BrokerOptions = EdgeParts &
@@ -75,8 +76,7 @@ export class TestBroker {
 
   /** Reads one number from /metrics; a sample that is not there is 0. */
   async metric(name: string, labels: Labels = {}): Promise<number> {
-    const response = await fetch(`${this.adminUrl}/metrics`);
-    return metricValue(await response.text(), name, labels);
+    return metricValue((await readPage(`${this.adminUrl}/metrics`)).text, name, labels);
   }
 
   /** Waits until a number in /metrics is what it should be. */

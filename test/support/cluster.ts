@@ -3,12 +3,13 @@
 // What each node said is kept under .cache/cluster, over what the last run of the same test left there.
 
 import { mkdir, rm, writeFile } from 'node:fs/promises';
-import { get } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import { RawClient } from './client.ts';
 import { until } from './deadline.ts';
+import { freePort } from './free-port.ts';
 import { type Labels, metricValue } from './metrics.ts';
 import type { ConnectOptions } from './packets.ts';
+import { type Page, readPage } from './page.ts';
 import { type Ended, processMs, type Ready, runSkein, type SkeinProcess } from './process.ts';
 import { RedisProcess } from './redis.ts';
 import { Way } from './way.ts';
@@ -65,7 +66,8 @@ export class Cluster implements AsyncDisposable {
     const nodes: ClusterNode[] = [];
     for (let i = 0; i < count; i++) {
       const ways = isBreakable === true ? { store: await Way.start(redis.port), peers: await Way.start() } : undefined;
-      nodes.push(new ClusterNode(`n${i + 1}`, { storePort: redis.port, cluster: clusterName, ways, args }));
+      const ports = { listen: await freePort(), admin: await freePort(), peer: await freePort() };
+      nodes.push(new ClusterNode(`n${i + 1}`, { storePort: redis.port, cluster: clusterName, ways, args, ports }));
     }
     const cluster = new Cluster(options, redis, nodes);
     try {
@@ -132,6 +134,8 @@ interface Place {
   readonly cluster: string;
   readonly ways: Ways | undefined;
   readonly args: readonly string[];
+  /** Where it listens, at every start. */
+  readonly ports: { readonly listen: number; readonly admin: number; readonly peer: number };
 }
 
 /** What lies between a node and the others. */
@@ -197,17 +201,16 @@ export class ClusterNode implements AsyncDisposable {
     return this.#ways.peers;
   }
 
-  /** Starts it, at the addresses where it was before if it was. Resolves when it is ready. */
+  /** Starts it. Resolves when it is ready. */
   async start(): Promise<void> {
-    const { storePort, cluster, ways, args } = this.#place;
-    const before = this.#ready;
+    const { storePort, cluster, ways, args, ports } = this.#place;
     const process = runSkein([
       'start',
       ...['--node-id', this.nodeId, '--cluster', cluster],
       ...['--store', `redis://127.0.0.1:${ways?.store.port ?? storePort}`],
-      ...['--listen', before?.listen[0] ?? 'mqtt://127.0.0.1:0'],
-      ...['--admin', before === undefined ? '127.0.0.1:0' : new URL(before.admin).host],
-      ...['--peer', before?.peer ?? '127.0.0.1:0'],
+      ...['--listen', `mqtt://127.0.0.1:${ports.listen}`],
+      ...['--admin', `127.0.0.1:${ports.admin}`],
+      ...['--peer', `127.0.0.1:${ports.peer}`],
       ...(ways === undefined ? [] : ['--advertise', `127.0.0.1:${ways.peers.port}`]),
       ...args,
     ]);
@@ -285,19 +288,9 @@ export class ClusterNode implements AsyncDisposable {
     return (await this.#get('/readyz')).status;
   }
 
-  /** Asks the admin port, over a connection of its own: one kept from before may have been closed while the node stood still. */
-  async #get(path: string): Promise<{ status: number; text: string }> {
+  async #get(path: string): Promise<Page> {
     try {
-      return await new Promise((resolve, reject) => {
-        const request = get(new URL(path, this.#known.admin), { agent: false }, (response) => {
-          let text = '';
-          response.setEncoding('utf8').on('data', (chunk: string) => {
-            text += chunk;
-          });
-          response.once('error', reject).once('end', () => resolve({ status: response.statusCode ?? 0, text }));
-        });
-        request.once('error', reject);
-      });
+      return await readPage(new URL(path, this.#known.admin));
     } catch (error) {
       const said = (this.#process?.output ?? '').slice(-2000);
       throw new Error(`${this.nodeId} does not answer ${path}; it said last:\n${said}`, { cause: error });

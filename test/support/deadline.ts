@@ -1,7 +1,62 @@
 // Every wait of a test ends, and says what it was waiting for.
+//
+// Time in which this process stood still does not count: what it waits for may have come meanwhile, and it has had no
+// chance to see it. After a gap, what has arrived is looked at first.
 
 /** How long a test waits for something that should happen at once, on a busy machine. Milliseconds. */
 export const soonMs = 5000;
+
+/** How often waits look at the time, in milliseconds. */
+const lookMs = 50;
+/** What counts at most between two looks: more, and the process has stood still. Milliseconds. */
+const gapMs = 250;
+
+interface Wait {
+  /** By {@link awakeMs}. */
+  readonly dueMs: number;
+  readonly late: () => void;
+}
+
+/** All there are: one timer looks after them. */
+const waits = new Set<Wait>();
+let timer: NodeJS.Timeout | undefined;
+/** How long this process was awake while anybody waited, until the last look. */
+let awakeMs = 0;
+let lookedMs = 0;
+
+function awakeSinceLook(): number {
+  return Math.min(performance.now() - lookedMs, gapMs);
+}
+
+function look(): void {
+  awakeMs += awakeSinceLook();
+  lookedMs = performance.now();
+  for (const wait of waits) {
+    // Timers come before sockets in a turn of the loop.
+    if (wait.dueMs <= awakeMs) setImmediate(() => waits.delete(wait) && wait.late());
+  }
+  timer = waits.size === 0 ? undefined : setTimeout(look, lookMs);
+}
+
+/**
+ * Calls back once so much time has passed in which this process was awake.
+ *
+ * @returns forgets it
+ */
+export function afterAwake(deadlineMs: number, late: () => void): () => void {
+  if (timer === undefined) {
+    lookedMs = performance.now();
+    timer = setTimeout(look, lookMs);
+  }
+  const wait = { dueMs: awakeMs + awakeSinceLook() + deadlineMs, late };
+  waits.add(wait);
+  return () => {
+    waits.delete(wait);
+    if (waits.size > 0) return;
+    clearTimeout(timer);
+    timer = undefined;
+  };
+}
 
 /**
  * Waits for a promise, but not for ever.
@@ -10,14 +65,14 @@ export const soonMs = 5000;
  * @throws Error when `deadlineMs` passes first
  */
 export async function within<T>(deadlineMs: number, what: string, promise: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
+  let forget: (() => void) | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`waited ${deadlineMs} ms for ${what}`)), deadlineMs);
+    forget = afterAwake(deadlineMs, () => reject(new Error(`waited ${deadlineMs} ms for ${what}`)));
   });
   try {
     return await Promise.race([promise, late]);
   } finally {
-    clearTimeout(timer);
+    forget?.();
   }
 }
 
@@ -33,12 +88,20 @@ export async function until<T>(
   ask: () => T | undefined | Promise<T | undefined>,
   deadlineMs: number = soonMs,
 ): Promise<T> {
-  const end = performance.now() + deadlineMs;
-  for (;;) {
-    const answer = await ask();
-    if (answer !== undefined) return answer;
-    if (performance.now() > end) throw new Error(`waited ${deadlineMs} ms for ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
+  let isLate = false;
+  const forget = afterAwake(deadlineMs, () => {
+    isLate = true;
+  });
+  try {
+    for (;;) {
+      const isLast = isLate;
+      const answer = await ask();
+      if (answer !== undefined) return answer;
+      if (isLast) throw new Error(`waited ${deadlineMs} ms for ${what}`);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  } finally {
+    forget();
   }
 }
 

@@ -4,6 +4,7 @@
 // kind and leaves the others where they were.
 
 import type { Packet } from '@skein/protocol';
+import { afterAwake } from './deadline.ts';
 import { text } from './payload.ts';
 
 /** A packet of this type. */
@@ -71,7 +72,7 @@ export class Mailbox {
     if (this.#ended !== undefined) return Promise.reject(this.#endedError(wanted));
     return new Promise<P>((resolve, reject) => {
       const settle = (act: () => void): void => {
-        clearTimeout(timer);
+        forget();
         this.#waiters.delete(waiter);
         act();
       };
@@ -81,9 +82,9 @@ export class Mailbox {
         resolve: (packet) => settle(() => resolve(packet as P)),
         reject: (error) => settle(() => reject(error)),
       };
-      const timer = setTimeout(() => {
+      const forget = afterAwake(deadlineMs, () => {
         waiter.reject(new Error(`${this.#owner} waited ${deadlineMs} ms for ${wanted}; ${this.#untaken()}`));
-      }, deadlineMs);
+      });
       this.#waiters.add(waiter);
     });
   }

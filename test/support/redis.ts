@@ -4,13 +4,16 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { until, within } from './deadline.ts';
 import { endWithUs } from './end-with-us.ts';
+import { freePort } from './free-port.ts';
 import { processMs } from './process.ts';
 import { askRedis, type Reply } from './resp.ts';
+
+/** Ports that are tried. */
+const portsMax = 5;
 
 /** A redis-server, running or between two runs. */
 export class RedisProcess implements AsyncDisposable {
@@ -33,9 +36,16 @@ export class RedisProcess implements AsyncDisposable {
    */
   static async start(settings: readonly string[] = []): Promise<RedisProcess> {
     const directory = await mkdtemp(join(tmpdir(), 'skein-cluster-'));
-    const redis = new RedisProcess(await freePort(), directory, settings);
-    await redis.start();
-    return redis;
+    for (let tries = 1; ; tries++) {
+      const redis = new RedisProcess(await freePort(), directory, settings);
+      try {
+        await redis.start();
+        return redis;
+      } catch (error) {
+        // A port that was free a moment ago may be somebody else's by now.
+        if (tries === portsMax || !redis.output.includes('Address already in use')) throw error;
+      }
+    }
   }
 
   /** `redis://127.0.0.1:port` */
@@ -48,15 +58,16 @@ export class RedisProcess implements AsyncDisposable {
     return this.#said;
   }
 
-  /** Starts it again, on what it had written. Resolves when it answers. */
+  /** Starts it again, on what it had written. Resolves when it is ready to answer. */
   async start(): Promise<void> {
     const durable = ['--appendonly', 'yes', '--appendfsync', 'everysec', '--save', ''];
     const place = ['--port', `${this.port}`, '--bind', '127.0.0.1', '--dir', this.#directory];
-    const child = spawn('redis-server', [...place, ...durable, '--loglevel', 'warning', ...this.#settings], {
+    const child = spawn('redis-server', [...place, ...durable, '--loglevel', 'notice', ...this.#settings], {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#child = child;
     endWithUs(child);
+    const saidBefore = this.#said.length;
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding('utf8').on('data', (text: string) => {
         this.#said += text;
@@ -66,22 +77,18 @@ export class RedisProcess implements AsyncDisposable {
     child.once('error', ({ message }) => {
       failure = `${message}; is redis-server on the PATH?`;
     });
-    child.once('exit', (code) => {
+    child.once('close', (code) => {
       failure ??= `it ended with ${code}: ${this.#said}`;
     });
-    await until('redis-server to answer', async () => {
-      if (failure !== undefined) throw new Error(`redis-server did not start: ${failure}`);
-      return await this.#answers();
-    });
-  }
-
-  async #answers(): Promise<true | undefined> {
-    try {
-      return (await this.ask('PING')) === 'PONG' ? true : undefined;
-    } catch (error) {
-      // It wants a password, and says so: it is there. Else it does not listen yet, or reads its file.
-      return String(error).includes('NOAUTH') ? true : undefined;
-    }
+    // To ask who answers at the port may be to ask somebody else.
+    await until(
+      'redis-server to be ready',
+      () => {
+        if (failure !== undefined) throw new Error(`redis-server did not start: ${failure}`);
+        return this.#said.includes('Ready to accept connections', saidBefore) || undefined;
+      },
+      processMs,
+    );
   }
 
   /** Asks it something, as `redis-cli` does. */
@@ -113,13 +120,4 @@ export class RedisProcess implements AsyncDisposable {
     await this.kill();
     await rm(this.#directory, { recursive: true, force: true });
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
 }

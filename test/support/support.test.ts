@@ -1,12 +1,19 @@
 // The tools of these tests, where a mistake of theirs would make a test lie.
 
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import type { Packet } from '@skein/protocol';
 import { describe, expect, it } from 'vitest';
-import { until, within } from './deadline.ts';
+import { stopwatch, until, within } from './deadline.ts';
 import { framed, fromHex, hexProperties, hexString, rawConnect } from './hex.ts';
 import { isType, Mailbox } from './mailbox.ts';
 import { metricValue } from './metrics.ts';
 import { dice } from './seed.ts';
+
+/** As when the process, or its whole machine, is stopped for a while. */
+function standStill(durationMs: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, durationMs);
+}
 
 describe('packets by hand', () => {
   it('have the Remaining Length that is right', () => {
@@ -87,6 +94,21 @@ describe('waiting', () => {
     await expect(within(1, 'Godot', new Promise(() => {}))).rejects.toThrow('waited 1 ms for Godot');
     await expect(until('Godot', () => undefined, 1)).rejects.toThrow('waited 1 ms for Godot');
     expect(await until('a fact', () => 0)).toBe(0);
+  });
+
+  it('does not end because everything stood still, and what came meanwhile is seen', async () => {
+    await using server = createServer((socket) => void socket.end('here')).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const socket = connect((server.address() as AddressInfo).port, '127.0.0.1');
+    await once(socket, 'connect');
+    const come = within(300, 'a word', once(socket, 'data'));
+    standStill(500);
+    expect(String((await come)[0])).toBe('here');
+    const elapsedMs = stopwatch();
+    const never = within(300, 'Godot', new Promise(() => {}));
+    standStill(500);
+    await expect(never).rejects.toThrow('waited 300 ms for Godot');
+    expect(elapsedMs()).toBeGreaterThan(545);
   });
 });
 

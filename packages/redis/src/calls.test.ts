@@ -10,13 +10,13 @@ beforeAll(async () => {
 });
 afterAll(() => server[Symbol.asyncDispose]());
 
-/** Long enough for this machine, short enough to wait for. */
-const storeDeadlineMs = 400;
+/** Long enough for a machine that stands still for a while, short enough to wait for. */
+const storeDeadlineMs = 2500;
 
 describe('a call whose connection breaks', () => {
   it('is StoreUnavailable if the answer is lost, though it was done', async () => {
     await using way = await BreakableWay.start(server.port);
-    await using opened = await openStore(way.url, server.newCluster(), { storeDeadlineMs });
+    await using opened = await openStore(way.url, server.newCluster());
     const { store } = opened;
     way.answers = 'cut';
     await expect(store.sessions.acquire(lamp('n1'))).rejects.toThrow(StoreUnavailable);
@@ -27,7 +27,7 @@ describe('a call whose connection breaks', () => {
 
   it('is StoreUnavailable if it never arrived, and is not sent again by itself', async () => {
     await using way = await BreakableWay.start(server.port);
-    await using opened = await openStore(way.url, server.newCluster(), { storeDeadlineMs });
+    await using opened = await openStore(way.url, server.newCluster());
     const { store } = opened;
     way.requests = 'cut';
     await expect(store.sessions.acquire(lamp('n1'))).rejects.toThrow(StoreUnavailable);
@@ -46,7 +46,7 @@ describe('a call whose connection breaks', () => {
     for (const call of await Promise.allSettled(calls)) {
       expect(call).toMatchObject({ status: 'rejected', reason: { name: 'StoreUnavailable' } });
     }
-    expect(performance.now() - startedMs).toBeLessThan(storeDeadlineMs * 20);
+    expect(performance.now() - startedMs).toBeLessThan(storeDeadlineMs * 4);
     way.mend();
     await opened.happened('found');
     expect(await store.sessions.count()).toBe(1);
@@ -54,7 +54,7 @@ describe('a call whose connection breaks', () => {
 
   it('fails at once, and all after it, while there is no Redis; and goes on when it is back', async () => {
     await using way = await BreakableWay.start(server.port);
-    await using opened = await openStore(way.url, server.newCluster(), { storeDeadlineMs });
+    await using opened = await openStore(way.url, server.newCluster());
     const { store } = opened;
     way.isDown = true;
     way.cut();
@@ -74,7 +74,7 @@ describe('a call whose connection breaks', () => {
 describe('a call that is repeated after an unknown outcome', () => {
   it('acquires once under its nonce: one epoch, one answer', async () => {
     await using way = await BreakableWay.start(server.port);
-    await using opened = await openStore(way.url, server.newCluster(), { storeDeadlineMs });
+    await using opened = await openStore(way.url, server.newCluster());
     const { store } = opened;
     const before = await store.sessions.acquire(lamp('n0'));
     way.answers = 'cut';
@@ -89,7 +89,7 @@ describe('a call that is repeated after an unknown outcome', () => {
 
   it('stores a message with a uid once, and says so', async () => {
     await using way = await BreakableWay.start(server.port);
-    await using opened = await openStore(way.url, server.newCluster(), { storeDeadlineMs });
+    await using opened = await openStore(way.url, server.newCluster());
     const { store } = opened;
     const { claim } = await store.sessions.acquire(lamp('n1'));
     await store.sessions.subscribe(claim, [subscription]);
@@ -103,7 +103,7 @@ describe('a call that is repeated after an unknown outcome', () => {
 
   it('settles and puts routes as if it had been once', async () => {
     await using way = await BreakableWay.start(server.port);
-    await using opened = await openStore(way.url, server.newCluster(), { storeDeadlineMs });
+    await using opened = await openStore(way.url, server.newCluster());
     const { store } = opened;
     const { claim } = await store.sessions.acquire(lamp('n1'));
     await store.sessions.subscribe(claim, [subscription]);
@@ -127,7 +127,7 @@ describe('a call that is repeated after an unknown outcome', () => {
     for (const call of twice) await call();
     expect(await store.sessions.acquire(lamp('n2'))).toMatchObject({ headSeq: 1, releases: [1] });
     expect(await store.queues.read(claim, 1, 10)).toBe('fenced');
-    await expect.poll(() => changes).toEqual(['a true', 'a true']);
+    await expect.poll(() => changes, { timeout: 10_000 }).toEqual(['a true', 'a true']);
   });
 });
 

@@ -184,7 +184,7 @@ describe('messages for volatile Sessions that were given up', () => {
   it('are heard of though the answer that told of them was lost', async () => {
     await using way = await BreakableWay.start(server.port);
     const cluster = server.newCluster();
-    await using opened = await openStore(way.url, cluster, { storeDeadlineMs: 400 });
+    await using opened = await openStore(way.url, cluster);
     await using peer = await openStore(server.url, cluster);
     const { members } = opened.store;
     await members.join(one);

@@ -9,6 +9,8 @@ import { join } from 'node:path';
 import { Redis } from 'ioredis';
 
 const startDeadlineMs = 10_000;
+/** Ports that are tried. */
+const portsMax = 5;
 const stopDeadlineMs = 5000;
 
 /** A running redis-server. */
@@ -34,26 +36,14 @@ export class RedisServer implements AsyncDisposable {
    */
   static async start(settings: readonly string[] = []): Promise<RedisServer> {
     const directory = await mkdtemp(join(tmpdir(), 'skein-redis-'));
-    const port = await freePort();
-    const quiet = ['--save', '', '--appendonly', 'no', '--bind', '127.0.0.1', '--loglevel', 'warning'];
-    const child = spawn('redis-server', ['--port', `${port}`, '--dir', directory, ...quiet, ...settings], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    let said = '';
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.setEncoding('utf8').on('data', (chunk: string) => {
-        said += chunk;
-      });
+    for (let tries = 1; ; tries++) {
+      const begun = await begin(directory, settings);
+      if (typeof begun !== 'string') return new RedisServer(begun.child, begun.port, directory);
+      // A port that was free a moment ago may be somebody else's by now.
+      if (tries === portsMax || !begun.includes('Address already in use')) {
+        throw new Error(`redis-server ended at its start: ${begun}`);
+      }
     }
-    const failed = new Promise<never>((_, reject) => {
-      child.once('error', (error: NodeJS.ErrnoException) => {
-        reject(error.code === 'ENOENT' ? new Error(missing) : error);
-      });
-      child.once('exit', (code) => reject(new Error(`redis-server ended with ${code} at its start: ${said}`)));
-    });
-    failed.catch(() => undefined);
-    await Promise.race([failed, answers(port)]);
-    return new RedisServer(child, port, directory);
   }
 
   /** The id of its process. */
@@ -100,21 +90,39 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-async function answers(port: number): Promise<void> {
-  const deadlineMs = performance.now() + startDeadlineMs;
-  const client = new Redis(port, '127.0.0.1', {
-    protocol: 2,
-    retryStrategy: () => (performance.now() < deadlineMs ? 20 : null),
-    maxRetriesPerRequest: null,
+/** Starts a process. @returns what it said, if it ended at once */
+async function begin(
+  directory: string,
+  settings: readonly string[],
+): Promise<{ readonly child: ChildProcess; readonly port: number } | string> {
+  const port = await freePort();
+  // It says when it is ready, at this level; to ask who answers at the port may be to ask somebody else.
+  const quiet = ['--save', '', '--appendonly', 'no', '--bind', '127.0.0.1', '--loglevel', 'notice'];
+  const child = spawn('redis-server', ['--port', `${port}`, '--dir', directory, ...quiet, ...settings], {
+    stdio: ['ignore', 'pipe', 'pipe'],
   });
-  client.on('error', () => undefined);
+  let timer: NodeJS.Timeout | undefined;
   try {
-    await client.ping();
-  } catch (error) {
-    const { message } = error as Error;
-    // It is there, and wants a password.
-    if (!message.startsWith('NOAUTH')) throw error;
+    return await new Promise((resolve, reject) => {
+      let said = '';
+      const fail = (why: string): void => {
+        child.kill('SIGKILL');
+        reject(new Error(why));
+      };
+      timer = setTimeout(
+        () => fail(`redis-server was not ready after ${startDeadlineMs} ms: ${said}`),
+        startDeadlineMs,
+      );
+      for (const stream of [child.stdout, child.stderr]) {
+        stream.setEncoding('utf8').on('data', (chunk: string) => {
+          said += chunk;
+          if (said.includes('Ready to accept connections')) resolve({ child, port });
+        });
+      }
+      child.once('error', (error: NodeJS.ErrnoException) => fail(error.code === 'ENOENT' ? missing : error.message));
+      child.once('close', () => resolve(said));
+    });
   } finally {
-    client.disconnect();
+    clearTimeout(timer);
   }
 }
