@@ -2,6 +2,7 @@
 
 import './node-version.mjs';
 import { join } from 'node:path';
+import { runtimeFlags } from '../packages/edge/bin/program.js';
 import { build, install, root, run } from './workspace.mjs';
 
 const skein = join(root, 'packages/edge/bin/skein.js');
@@ -20,4 +21,5 @@ process.once('SIGTERM', () => clearInterval(watch));
 
 await install();
 const built = await build();
-process.exitCode = built === 0 ? await run([process.execPath, skein, 'start', ...process.argv.slice(2)]) : built;
+process.exitCode =
+  built === 0 ? await run([process.execPath, ...runtimeFlags, skein, 'start', ...process.argv.slice(2)]) : built;

@@ -5,6 +5,7 @@
 
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { runtimeFlags } from '../../packages/edge/bin/program.js';
 import { root } from '../workspace.mjs';
 import { aedesProgram, aedesSettings, maxSessionDelivery } from './aedes.mjs';
 import { findMosquitto, findRedis, modules, packages } from './peers.mjs';
@@ -119,7 +120,17 @@ function skein({ node, version, store }) {
       const target = store === 'memory' || store === 'redis' ? where[store] : `file:${join(place.directory, 'data')}`;
       const doors = ['--listen', `mqtt://127.0.0.1:${port}`, '--admin', '127.0.0.1:0', '--log-level', 'warn'];
       /** @type {[string, ...string[]]} */
-      const command = [node.path, skeinProgram, 'start', '--store', target, ...durability, ...doors, ...limits];
+      const command = [
+        node.path,
+        ...runtimeFlags,
+        skeinProgram,
+        'start',
+        '--store',
+        target,
+        ...durability,
+        ...doors,
+        ...limits,
+      ];
       return await started({ name: 'skein', command, port, place, redis });
     },
   };

@@ -9,6 +9,13 @@ import { readdirSync, statSync } from 'node:fs';
 /** The entry of the program that was put together. */
 export const program = new URL('../dist/program/main.js', import.meta.url);
 
+/**
+ * What the runtime is started with, as far as whoever starts it can: nothing of it can be set later. Newer ones let the
+ * young generation grow to 32 MiB, twice; after a storm of connections that is a third of what an idle one takes, and
+ * messages cost the same with half of it.
+ */
+export const runtimeFlags = ['--max-semi-space-size=16'];
+
 const neighbours = new URL('../../', import.meta.url);
 
 /**

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { isCurrent, program } from '../../bin/program.js';
+import { isCurrent, program, runtimeFlags } from '../../bin/program.js';
 
 /** Two packages, and a program that was put together at a time, if it was. Seconds; each is when a file was written. */
 function written(times: { one?: number; other?: number; program?: number }): boolean {
@@ -78,5 +78,22 @@ describe('what was put together', () => {
     for (const part of ['embedded', 'redis', 'cluster', 'metrics']) expect(start).toContain(`import("./${part}.js")`);
     const main = readFileSync(program, 'utf8');
     for (const part of ['start', 'bench', 'migrate', 'check-data']) expect(main).toContain(`import("./${part}.js")`);
+  });
+});
+
+describe('the flags of the runtime', () => {
+  it.each([
+    [
+      'the program, where it is called by its name',
+      '../../bin/skein.js',
+      `#!/usr/bin/env -S node ${runtimeFlags.join(' ')}\n`,
+    ],
+    [
+      'the image',
+      '../../../../deploy/Dockerfile',
+      `ENTRYPOINT ["node", ${runtimeFlags.map((flag) => `"${flag}"`).join(', ')}, "/app`,
+    ],
+  ])('are the same in %s', (_, file, words) => {
+    expect(readFileSync(new URL(file, import.meta.url), 'utf8')).toContain(words);
   });
 });
