@@ -21,7 +21,7 @@ import { refusalOf } from './refusal.ts';
 import { chainOf, listSegments } from './segments.ts';
 import { SnapshotFile } from './snapshot-file.ts';
 import { SpaceWatch } from './space.ts';
-import { keptInTime } from './start-deadline.ts';
+import { keptInTime, letGo } from './start-deadline.ts';
 import { Waiting } from './waiting.ts';
 
 export type { JournalClass } from './file-header.ts';
@@ -72,10 +72,11 @@ export async function openJournal(options: JournalOptions, replay: Replay): Prom
     await disk.makeDirectory(directory);
     const lock = await disk.lock(directory, options.nodeId ?? '');
     if (lock.isWeak === true) options.onEvent({ is: 'weak_lock' });
+    let beginning: Promise<LogFile> | undefined;
     try {
       const { superseded, ...recovered } = await recover({ ...options, disk }, replay);
       const place = { disk, directory };
-      const beginning = LogFile.beginLog(place, {
+      beginning = LogFile.beginLog(place, {
         kind: 'log',
         number: recovered.nextNumber,
         directoryId: recovered.directoryId ?? Buffer.from(options.random.bytes(16)).toString('hex'),
@@ -93,7 +94,7 @@ export async function openJournal(options: JournalOptions, replay: Replay): Prom
       await journal.start(superseded);
       return { ...recovered, journal };
     } catch (error) {
-      await lock.release();
+      await letGo(lock, error, beginning);
       throw error;
     }
   } catch (error) {

@@ -158,6 +158,12 @@ export class LogFile {
     await this.#file.close();
   }
 
+  /** Closes a log that came to lie where it should not, and removes it. */
+  async takeBack({ disk, directory }: DataPlace): Promise<void> {
+    await this.close();
+    await disk.remove(join(directory, this.name)).catch(() => {});
+  }
+
   /** That it can be removed shows that it has not got its name: some file systems rename and say that they did not. */
   async #removeUnfinished({ disk, directory }: DataPlace, failure: unknown): Promise<void> {
     try {

@@ -85,7 +85,8 @@ export async function openEmbeddedStore(options: EmbeddedOptions): Promise<Embed
     record({ is: 'restart' });
     memory.putRoutes(state);
     // It is on the disk before anybody is served: if it were lost too, the same seqs would be given out once more.
-    await (found.mayHaveLost ? keptInTime(clock, directory, journal.synced()) : journal.stored());
+    const isToBeSynced = found.mayHaveLost || options.durability === 'always';
+    await (isToBeSynced ? keptInTime(clock, directory, journal.synced()) : journal.stored());
   } catch (error) {
     await journal.close().catch(() => {});
     throw error;

@@ -6,12 +6,14 @@
 // can wait. A sync that fails ends everything: nobody knows then what the disk has, and to ask again would get a lie for
 // an answer.
 
+import { join } from 'node:path';
 import { type Clock, StoreUnavailable } from '@skein/broker';
 import type { FileHeader, JournalClass } from './file-header.ts';
 import { FrameKind } from './frame.ts';
 import type { JournalEvent } from './journal-event.ts';
 import { type DataPlace, LogFile, SyncFailed } from './log-file.ts';
 import { PlaceWatch } from './place-watch.ts';
+import { segmentName } from './segments.ts';
 
 /** How soon a write that failed is tried again, in milliseconds. */
 const retryMs = 250;
@@ -227,18 +229,23 @@ export class Outgoing {
     const old = this.#log;
     await this.#syncWhole(old);
     const previousBytes = old.writtenBytes;
+    // In another directory of the same name it would go on from nothing, and harm what is there.
+    await this.#watch.look();
+    this.#checkGoesOn();
+    const { disk, directory } = this.#parts.place;
+    const path = join(directory, segmentName(header.kind, header.number));
     let next: LogFile;
     try {
       if (header.number !== old.header.number + 1) throw new Error(`log ${header.number - 1} could not be begun`);
+      if ((await disk.fileAt(path)) !== undefined) throw new Error(`${path} is there already`);
       next = await LogFile.beginLog(this.#parts.place, { ...header, previousBytes });
     } catch (error) {
       if (error instanceof SyncFailed) throw error;
       notBegun(error, old.header);
       return;
     }
-    // In another directory of the same name it would go on from nothing.
     await this.#watch.look();
-    if (this.#failure !== undefined) await next.close();
+    if (this.#failure !== undefined) await next.takeBack(this.#parts.place);
     this.#checkGoesOn();
     this.#log = next;
     this.#olderBytes += previousBytes;

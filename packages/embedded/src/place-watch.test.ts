@@ -55,6 +55,22 @@ describe('a log that is not where it should be', () => {
   });
 });
 
+describe('a directory that was put in the place of the one in use', () => {
+  it('is left as it is, though a new log was to be begun, be it with the number of one that is there', async () => {
+    for (const isNoticed of [true, false]) {
+      const life = await open();
+      life.append(3);
+      await rest(life.clock);
+      const restored = Buffer.from('what was acknowledged');
+      life.disk.put(log(2), restored);
+      if (isNoticed) life.disk.put(log(1), Buffer.from('of a copy'));
+      await expect(life.snapshot()).rejects.toThrow(isNoticed ? 'the disk has failed' : 'is there already');
+      expect(life.disk.bytes(log(2))).toEqual(restored);
+      expect(life.disk.paths().filter((path) => path.includes('log-'))).toEqual([log(1), log(2)]);
+    }
+  });
+});
+
 describe('a log that is where it should be', () => {
   it('may be deleted once another one has followed', async () => {
     const life = await open();

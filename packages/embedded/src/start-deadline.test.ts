@@ -4,6 +4,8 @@ import { defaultLimits } from '@skein/broker';
 import { ManualClock, SeededRandom } from '@skein/broker/contract';
 import { describe, expect, it } from 'vitest';
 import { FaultyDisk } from '../testing/faulty-disk.ts';
+import { rest } from '../testing/journal-life.ts';
+import { DirectoryTaken } from './directory-lock.ts';
 import { type EmbeddedStore, openEmbeddedStore } from './open.ts';
 import { StoreRefused } from './refusal.ts';
 
@@ -41,6 +43,26 @@ describe('a disk that hangs at the start', () => {
     const disk = new FaultyDisk();
     disk.waits = (call) => (call === 'sync' ? hangs : undefined);
     await refusedAfterHalfAMinute(disk);
+  });
+
+  it('keeps the directory until it has let go, lest what it was asked for strikes another process', async () => {
+    for (const call of ['write', 'sync'] as const) {
+      const disk = new FaultyDisk();
+      let letGo = (): void => {};
+      const over = new Promise<void>((resolve) => {
+        letGo = resolve;
+      });
+      disk.waits = (asked) => (asked === call ? over : undefined);
+      await refusedAfterHalfAMinute(disk);
+      const second = open(disk);
+      await clock.settle();
+      expect(second.came).toBeInstanceOf(DirectoryTaken);
+      letGo();
+      await rest(clock);
+      const third = open(disk);
+      await rest(clock);
+      expect(third.came).toHaveProperty('sessions');
+    }
   });
 
   it('is waited for no longer after a loss of power, when what the start wrote has to be on it', async () => {
