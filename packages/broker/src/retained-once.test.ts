@@ -90,19 +90,75 @@ describe.each(sessions)('rule: Retained, to $name', ({ sessionExpirySeconds, qos
 });
 
 describe('rule: Retained, of a message that a Client was too slow for', () => {
-  it('the retained one comes, because that is what it has of it', async () => {
+  it.each([
+    ['none came before it', []],
+    ['one that came before it is older', ['old']],
+  ] as const)('the retained one comes, because that is what it has of it: %s', async (_, before) => {
     const trial = await BrokerTrial.start();
     await keep(trial, [manyth(0, { qos: 0 })]);
     const lamp = await trial.connect('lamp', { sessionExpirySeconds: 0 });
     const publisher = await trial.connect('publisher', { sessionExpirySeconds: 0 });
+    const pages = trial.holdCalls('retained.page');
     lamp.client.receive(subscribe('many/+', { qos: 0 }));
+    await trial.clock.settle();
+    for (const value of before) await publisher.send(publishPacket('many/0', value, 0, 0, false, true));
+    lamp.outlet.congested = true;
+    await publisher.send(publishPacket('many/0', 'new', 0, 0, false, true));
+    lamp.outlet.take();
+    lamp.outlet.congested = false;
+    lamp.client.drained();
+    trial.meet = (call) => call.answer();
+    pages[0]?.answer();
+    await trial.clock.settle();
+    expect(lamp.outlet.said()).toEqual(['publish many/0=new q0 retain']);
+  });
+
+  it.each([
+    ['drop-old', ['many/0=new', 'many/1=1', 'many/1=2', 'many/1=3']],
+    ['drop-new', ['many/0=old', 'many/1=1', 'many/0=new']],
+  ] as const)('so it does where a full queue drops: %s', async (queueFull, messages) => {
+    const trial = await BrokerTrial.start({ queueMaxMessages: 2, queueFull });
+    await keep(trial, [manyth(0)]);
+    const lamp = await trial.connect('lamp', { sessionExpirySeconds: 0 });
+    const publisher = await trial.connect('publisher', { sessionExpirySeconds: 0 });
+    await lamp.subscribe('other', 1);
+    lamp.client.receive(subscribe('many/+'));
     lamp.outlet.congested = true;
     await trial.clock.settle();
-    await publisher.send(publishPacket('many/0', 'new', 0, 0, false, true));
-    expect(lamp.outlet.said()).toEqual(['suback #1']);
+    for (const [i, message] of messages.entries()) {
+      const [topic = '', value = ''] = message.split('=');
+      await publisher.send(publishPacket(topic, value, 1, i + 1, false, topic === 'many/0'));
+    }
     lamp.outlet.congested = false;
     lamp.client.drained();
     await trial.clock.settle();
-    expect(lamp.outlet.said()).toEqual(['publish many/0=new q0 retain']);
+    const said = lamp.outlet.said().filter((line) => line.includes('many/0='));
+    expect(said.at(-1)).toMatch(/^publish many\/0=new q1 #\d+ retain$/);
+  });
+});
+
+describe('rule: Retained, of a message that an older Subscription brought at QoS 0', () => {
+  it.each([0, 5])('the retained one comes at QoS 1 for the new one, which waited %i ms for its turn', async (ms) => {
+    const trial = await BrokerTrial.start();
+    const lamp = await trial.connect('lamp', { sessionExpirySeconds: 3600 });
+    const publisher = await trial.connect('publisher', { sessionExpirySeconds: 0 });
+    await lamp.subscribe('#', 0);
+    const stored = trial.holdCalls('queues.enqueue');
+    publisher.client.receive(publishPacket('a', 'new', 1, 1, false, true));
+    await trial.clock.settle();
+    stored[0]?.do();
+    const pages = trial.holdCalls('retained.page');
+    await trial.clock.advance(ms);
+    const said = await lamp.send(subscribe('a'));
+    stored[0]?.answer();
+    await trial.clock.settle();
+    trial.meet = (call) => call.answer();
+    pages[0]?.answer();
+    await trial.clock.advance(1);
+    said.push(...lamp.outlet.said());
+    expect(said.filter((line) => line.startsWith('publish'))).toEqual([
+      'publish a=new q0',
+      expect.stringMatching(/^publish a=new q1 #\d+ retain$/),
+    ]);
   });
 });

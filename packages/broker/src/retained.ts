@@ -173,9 +173,10 @@ export class RetainedFeed {
     const { next, messages: found } = page;
     if (found.length === 0 && next !== undefined) return { is: 'queued', page };
 
-    const { news, count, seq } = since;
-    if (news.isOver) return { is: 'unsure' };
-    const messages = found.filter((message) => message.qos > 0 && !news.has(message, count, seq));
+    if (since.news.isOver) return { is: 'unsure' };
+    const messages = found
+      .filter(({ qos }) => qos > 0)
+      .filter((message) => !since.news.has(message, message.qos, since));
     const append = { claim, topicFilter, from: cursor, to: next, messages, sinceSeq };
     let isRepeat = false;
     const appended: Appended | undefined = await this.#until('append', () => {
@@ -187,7 +188,7 @@ export class RetainedFeed {
     });
     switch (appended?.is) {
       case 'appended':
-        news.feeds(appended.entries);
+        since.news.feeds(appended.entries);
         for (const entry of appended.entries) session.push(entry, appended.sentSeq);
         return { is: 'queued', page };
       case 'moved':
@@ -292,18 +293,16 @@ export class RetainedFeed {
     return await this.#until('retained', () => this.#of.around.store.retained.page(topic, ''));
   }
 
-  #deliver(
-    message: Message,
-    { noLocal, qos, subscriptionIdentifier }: Subscription,
-    { news, count, seq }: Since,
-  ): void {
+  #deliver(message: Message, subscription: Subscription, since: Since): void {
     const { session, around } = this.#of;
-    if (news.has(message, count, seq)) return;
+    const { noLocal, subscriptionIdentifier } = subscription;
+    const qos = Math.min(message.qos, subscription.qos);
+    if (since.news.has(message, qos, since)) return;
     if (noLocal && message.publisherId === session.clientId) return; // [MQTT-3.8.3-3]
     const { expiresAtMs } = message;
     if (expiresAtMs > 0 && expiresAtMs <= around.persistence.clock.nowMs()) return; // while it waited [MQTT-3.3.2-5]
     const identifiers = subscriptionIdentifier === undefined ? undefined : [subscriptionIdentifier];
-    session.deliverRetained(message, Math.min(message.qos, qos), identifiers);
+    session.deliverRetained(message, qos, identifiers);
   }
 
   /**

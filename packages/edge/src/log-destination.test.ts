@@ -65,6 +65,24 @@ const numbered = (from: number, to: number): string => {
 };
 
 describe('log lines', () => {
+  it('keep nobody from ending whose reader stands still, be the pipe one that waits', () => {
+    const path = join(place, `${files++}`);
+    expect(spawnSync('mkfifo', [path]).status).toBe(0);
+    const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const fd = openSync(path, constants.O_WRONLY);
+    const filler = openSync(path, constants.O_WRONLY | constants.O_NONBLOCK);
+    fill(filler);
+    const log = new LogDestination({ fd });
+    log.write('the last words\n');
+    log.flushSync(); // it comes back
+    drained(reader);
+    const other = new LogDestination({ fd });
+    other.write('more last words\n');
+    other.flushSync();
+    expect(drained(reader)).toBe('more last words\n');
+    for (const each of [reader, fd, filler]) closeSync(each);
+  });
+
   it('come in order and whole, whatever their number, and soon', async () => {
     const { path, fd } = fileToWrite();
     const log = new LogDestination({ fd });

@@ -7,7 +7,7 @@
 // taken for another reason (a disk that is full) is tried again; meanwhile lines wait, up to a limit. How many there was no
 // room for is told as soon as there is somebody to tell.
 
-import { write, writeSync } from 'node:fs';
+import { constants, fstatSync, openSync, write, writeSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
 
 /** Lines go out in pieces of this size, in UTF-16 units. */
@@ -52,7 +52,7 @@ export class LogDestination {
   #timer: NodeJS.Timeout | undefined;
 
   constructor({ fd, onDropped = () => {}, waitingMax: most = waitingMax }: LogDestinationOptions) {
-    this.#fd = fd;
+    this.#fd = unblocked(fd);
     this.#onDropped = onDropped;
     this.#waitingMax = most;
   }
@@ -83,6 +83,8 @@ export class LogDestination {
     const startedMs = performance.now();
     const isWithThread = this.#piece !== undefined && this.#retry === undefined;
     if (isWithThread && startedMs - this.#sinceMs > standsStillMs) return;
+    // Nobody can be told here that the thread has done it: it mostly has by then.
+    if (isWithThread) Atomics.wait(stillness, 0, 0, retryMs / 10);
     let rest = Buffer.from(this.#waiting);
     if (!isWithThread && this.#piece !== undefined) rest = Buffer.concat([this.#piece, rest]);
     if (!isWithThread) this.#piece = undefined;
@@ -153,5 +155,18 @@ export class LogDestination {
     this.#piece = undefined;
     this.#cancel();
     return false;
+  }
+}
+
+/**
+ * A way to the same pipe that does not wait. Whoever waits in a pipe that nobody reads cannot be called back, and the end
+ * of a process waits for all its threads. A file needs none; where there is none to be had, the pipe is what it is.
+ */
+function unblocked(fd: number): number {
+  try {
+    if (!fstatSync(fd).isFIFO()) return fd;
+    return openSync(`/proc/self/fd/${fd}`, constants.O_WRONLY | constants.O_NONBLOCK);
+  } catch {
+    return fd;
   }
 }

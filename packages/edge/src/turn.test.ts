@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { Turn } from './turn.ts';
 
@@ -70,6 +72,32 @@ describe('the end of a turn', () => {
     for (let round = 0; round < 20; round++) await nextRound();
     expect(flushed).toHaveLength(2001);
     expect(flushed.indexOf('alone')).toBeLessThan(1600); // it did not wait for all of them
+  });
+
+  it('keeps nothing that was flushed, though a load that never ends leaves something each time', async () => {
+    setFlagsFromString('--expose-gc');
+    const collect: () => void = runInNewContext('gc');
+    const turn = new Turn();
+    let count = 0;
+    const many = (): WeakRef<object> => {
+      let first: object | undefined;
+      for (let i = 0; i < 600; i++) {
+        const each = { flush: () => count++ };
+        first ??= each;
+        turn.flushLater(each);
+      }
+      return new WeakRef(first as object);
+    };
+    const first = many();
+    for (let round = 0; round < 40; round++) {
+      await nextRound();
+      many();
+    }
+    expect(count).toBeLessThan(41 * 600); // it never came to an end
+    collect();
+    expect(first.deref()).toBeUndefined();
+    for (let round = 0; round < 40; round++) await nextRound();
+    expect(count).toBe(41 * 600);
   });
 
   it('comes again for what a flush has given cause to send', async () => {

@@ -118,6 +118,11 @@ export class Turn {
     const end = Math.min(this.#leftAt + flushMax, this.#left.length);
     while (this.#leftAt < end) this.#left[this.#leftAt++]?.flush();
     if (end < this.#left.length) {
+      // Under a load that never ends, the end of the list may never come.
+      if (this.#leftAt >= 8 * flushMax) {
+        this.#left.splice(0, this.#leftAt);
+        this.#leftAt = 0;
+      }
       setImmediate(this.#goOn);
       return;
     }

@@ -15,6 +15,8 @@ const topicsMax = 4096;
 export class News {
   /** Topics of those that went to the Client itself, each with its number. */
   readonly #sent = new Map<string, number>();
+  /** The same for those whose QoS was cut to 0. */
+  readonly #cut = new Map<string, number>();
   /** Of those that went by its queue in the store, each with the last seq. */
   readonly #queued = new Map<string, number>();
   /** Seqs of what was fed to the queue and has not gone out yet: the first and the last of each page, in order. */
@@ -22,7 +24,7 @@ export class News {
   #count = 0;
   #isOver = false;
 
-  /** Whether there were too many to remember: then nothing is known. */
+  /** Whether there were too many to remember, or some are not what the Client has any more: then nothing is known. */
   get isOver(): boolean {
     return this.#isOver;
   }
@@ -34,11 +36,28 @@ export class News {
 
   /** @param seq in the queue by which it went, if it did */
   note({ topic, retain }: Message, seq?: number): void {
-    if (!retain || this.#isOver || (seq !== undefined && this.#isFed(seq))) return;
+    if (seq !== undefined && this.#isFed(seq)) return;
+    if (seq === undefined) this.#add(this.#sent, topic, retain);
+    else if (this.#add(this.#queued, topic, retain)) this.#queued.set(topic, seq);
+  }
+
+  /** A copy at QoS 0, of a message that may have had a higher one. */
+  noteAtQos0({ topic, retain, qos }: Message): void {
+    this.#add(qos > 0 ? this.#cut : this.#sent, topic, retain);
+  }
+
+  /** One was dropped: of a topic that had news, the last is not what the Client has any more. */
+  miss({ topic, retain }: Message): void {
+    if (retain && (this.#sent.has(topic) || this.#cut.has(topic) || this.#queued.has(topic))) this.#isOver = true;
+  }
+
+  /** @returns whether it counts */
+  #add(topics: Map<string, number>, topic: string, retain: boolean): boolean {
+    if (!retain || this.#isOver) return false;
     this.#count++;
-    if (this.#sent.size + this.#queued.size >= topicsMax) this.#isOver = true;
-    else if (seq === undefined) this.#sent.set(topic, this.#count);
-    else this.#queued.set(topic, seq);
+    if (this.#sent.size + this.#cut.size + this.#queued.size >= topicsMax) this.#isOver = true;
+    else topics.set(topic, this.#count);
+    return !this.#isOver;
   }
 
   /** What is fed to the queue: it will come by, and is no news. */
@@ -49,13 +68,18 @@ export class News {
   }
 
   /**
-   * Whether a topic has had a newer message.
+   * Whether a topic has had a newer message, or this one.
    *
+   * A copy that was cut to QoS 0 does not take the place of what is owed at a higher one. It came by an older Subscription
+   * alone, so it was retained before there was the one that is fed, and what is read for that is no older.
+   *
+   * @param qos at which the retained message would go
    * @param count what counts came after this number
    * @param sinceSeq and by the queue, if it did, from this seq on
    */
-  has({ topic }: Message, count: number, sinceSeq: number): boolean {
-    return (this.#sent.get(topic) ?? 0) > count || (this.#queued.get(topic) ?? -1) >= sinceSeq;
+  has({ topic }: Message, qos: number, { count, seq: sinceSeq }: { count: number; seq: number }): boolean {
+    if ((this.#sent.get(topic) ?? 0) > count || (this.#queued.get(topic) ?? -1) >= sinceSeq) return true;
+    return qos === 0 && (this.#cut.get(topic) ?? 0) > count;
   }
 
   #isFed(seq: number): boolean {

@@ -165,9 +165,10 @@ export class Session {
       this.sendQos0(message, retain, subscriptionIdentifiers);
       return true;
     }
-    if (!this.#queue.push(message, qos as 1 | 2, retain, subscriptionIdentifiers, false, sharedFilter)) return false;
-    this.outbound.news?.note(message);
-    return true;
+    const isTaken = this.#queue.push(message, qos as 1 | 2, retain, subscriptionIdentifiers, false, sharedFilter);
+    if (isTaken) this.outbound.news?.note(message);
+    else this.outbound.news?.miss(message);
+    return isTaken;
   }
 
   /** Delivers a retained message to a volatile Session, whatever its queue's limits, or at QoS 0 to any. */
@@ -179,7 +180,10 @@ export class Session {
 
   sendQos0(message: Message, retain: boolean, subscriptionIdentifiers: readonly number[] | undefined): void {
     const isSent = this.outbound.sendQos0(message, retain, subscriptionIdentifiers);
-    if (isSent) this.outbound.news?.note(message);
+    const { news } = this.outbound;
+    if (news === undefined) return;
+    if (isSent) news.noteAtQos0(message);
+    else news.miss(message);
   }
 
   /** Takes what was stored for this Session while it is here. */

@@ -79,7 +79,9 @@ export class VolatileQueue implements Source {
   ): boolean {
     while (!always && this.isFull(message)) {
       this.#drops.add(this.#clientId, 'queue_full');
-      if (this.#limits.queueFull !== 'drop-old' || this.#take() === undefined) return false;
+      const oldest = this.#limits.queueFull === 'drop-old' ? this.#take() : undefined;
+      if (oldest === undefined) return false;
+      this.outbound.news?.miss(oldest.message);
     }
     const seq = this.#nextSeq++;
     // Most find nothing before them, and need no entry. Those of a shared filter are remembered by theirs.
