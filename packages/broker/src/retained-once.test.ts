@@ -137,6 +137,46 @@ describe('rule: Retained, of a message that a Client was too slow for', () => {
   });
 });
 
+describe('rule: Retained, to a Client that is too slow for another topic all the time', () => {
+  it('what it has subscribed to comes all the same', async () => {
+    const trial = await BrokerTrial.start();
+    await keep(trial, many(2, { qos: 0 }));
+    const lamp = await trial.connect('lamp', { sessionExpirySeconds: 0 });
+    const publisher = await trial.connect('publisher', { sessionExpirySeconds: 0 });
+    await lamp.subscribe('busy', 0);
+    const pages = trial.holdCalls('retained.page');
+    lamp.client.receive(subscribe('many/+', { qos: 0 }));
+    const got: string[] = [];
+    for (let round = 0; round < 30; round++) {
+      await trial.clock.settle();
+      await publisher.send(publishPacket('busy', 'sent', 0, 0, false, true));
+      lamp.outlet.congested = true;
+      await publisher.send(publishPacket('busy', 'dropped', 0, 0, false, true));
+      lamp.outlet.congested = false;
+      lamp.client.drained();
+      pages.shift()?.answer();
+      await trial.clock.settle();
+      got.push(...lamp.outlet.said().filter((line) => line.includes('many')));
+    }
+    expect(got).toEqual(['publish many/0=0 q0 retain', 'publish many/1=1 q0 retain']);
+  });
+});
+
+describe('rule: Retained, where No Local leaves the new Subscription out', () => {
+  it('the Client’s own message by an older one is not followed by an older value', async () => {
+    const trial = await BrokerTrial.start();
+    await keep(trial, many(2));
+    const lamp = await trial.connect('lamp', { sessionExpirySeconds: 0, receiveMaximum: 1 });
+    await lamp.subscribe('+/1', 0);
+    lamp.outlet.take();
+    const said = await lamp.send(subscribe('many/+', { noLocal: true }));
+    said.push(...(await lamp.send(publishPacket('many/1', 'new', 1, 9, false, true))));
+    const topics = await acknowledgeAll(lamp, said);
+    expect(said.join('; ')).toContain('publish many/1=new q0');
+    expect(topics.filter((topic) => topic === 'many/1')).toHaveLength(1);
+  });
+});
+
 describe('rule: Retained, of a message that an older Subscription brought at QoS 0', () => {
   it.each([0, 5])('the retained one comes at QoS 1 for the new one, which waited %i ms for its turn', async (ms) => {
     const trial = await BrokerTrial.start();

@@ -210,8 +210,9 @@ export class RetainedFeed {
   #now(): Since {
     const { session, failed } = this.#of;
     const { outbound } = session;
-    if (outbound.news === undefined || outbound.news.isOver) outbound.news = new News();
-    const { news } = outbound;
+    const before = outbound.news ?? new News();
+    const news = before.isOver ? before.anew() : before;
+    outbound.news = news;
     const told = this.#endSeq().then(
       (seq) => {
         since.seq = seq ?? 0;

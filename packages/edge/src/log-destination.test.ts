@@ -83,6 +83,21 @@ describe('log lines', () => {
     for (const each of [reader, fd, filler]) closeSync(each);
   });
 
+  it('come whole at the end of the process, however many there were just before', async () => {
+    const compiled = new URL('../dist/log-destination.js', import.meta.url).href;
+    const program = `import { LogDestination } from ${JSON.stringify(compiled)};
+      const log = new LogDestination({ fd: 1 });
+      for (let i = 0; i < 30_000; i++) log.write(i + '\\n');
+      log.flush();
+      log.write('the last words\\n');
+      process.on('exit', () => log.flushSync());
+      process.exit(0);`;
+    const words = ['-c', '"$0" --input-type=module --eval "$1" | cat', process.execPath, program];
+    const { stdout } = spawnSync('sh', words, { encoding: 'utf8', maxBuffer: 1024 * 1024 * 16 });
+    expect(stdout.slice(-60)).toBe(`${numbered(0, 30_000)}the last words\n`.slice(-60));
+    expect(stdout).toBe(`${numbered(0, 30_000)}the last words\n`);
+  });
+
   it('come in order and whole, whatever their number, and soon', async () => {
     const { path, fd } = fileToWrite();
     const log = new LogDestination({ fd });

@@ -1,7 +1,7 @@
 // Where log lines go: to whoever reads a descriptor, if anybody still does.
 //
-// Lines gather into pieces, because a system call for each would cost more than a connection does. A thread of the
-// runtime hands them over, so that a reader that stands still stops no Client.
+// Lines gather into pieces, because a system call for each would cost more than a connection does. A pipe takes them
+// without waiting; else a thread of the runtime hands them over: a reader that stands still stops no Client.
 //
 // Logging never ends the node, nor keeps it from ending. When nobody reads any more, lines are let go of. What is not
 // taken for another reason (a disk that is full) is tried again; meanwhile lines wait, up to a limit. How many there was no
@@ -14,7 +14,8 @@ import { performance } from 'node:perf_hooks';
 const pieceLength = 4096;
 /** How long a line may wait for a piece to fill, in milliseconds. */
 const gatherMs = 250;
-/** How soon what was not taken is tried again, in milliseconds. */
+/** How soon what was not taken is tried again, in milliseconds: at first, and when it was not taken for a while. */
+const firstRetryMs = 1;
 const retryMs = 100;
 /** A reader that has not taken a piece for so long stands still, in milliseconds; at the end nobody waits for it longer. */
 const standsStillMs = 1000;
@@ -36,6 +37,8 @@ export interface LogDestinationOptions {
 /** Takes log lines, each with its end. */
 export class LogDestination {
   readonly #fd: number;
+  /** Whether a write may wait for the reader: then it is a thread that does. */
+  readonly #waits: boolean;
   readonly #onDropped: (lines: number) => void;
   readonly #waitingMax: number;
   #waiting = '';
@@ -44,6 +47,7 @@ export class LogDestination {
   /** Goes off when it is tried again; undefined while a thread is at it. */
   #retry: NodeJS.Timeout | undefined;
   #sinceMs = 0;
+  #waitMs = firstRetryMs;
   /** What waits is not to wait for a piece to fill. */
   #isHurried = false;
   /** Nobody reads any more. */
@@ -52,7 +56,9 @@ export class LogDestination {
   #timer: NodeJS.Timeout | undefined;
 
   constructor({ fd, onDropped = () => {}, waitingMax: most = waitingMax }: LogDestinationOptions) {
-    this.#fd = unblocked(fd);
+    const way = unblocked(fd);
+    this.#fd = way ?? fd;
+    this.#waits = way === undefined;
     this.#onDropped = onDropped;
     this.#waitingMax = most;
   }
@@ -81,7 +87,7 @@ export class LogDestination {
    */
   flushSync(): void {
     const startedMs = performance.now();
-    const isWithThread = this.#piece !== undefined && this.#retry === undefined;
+    const isWithThread = this.#waits && this.#piece !== undefined && this.#retry === undefined;
     if (isWithThread && startedMs - this.#sinceMs > standsStillMs) return;
     // Nobody can be told here that the thread has done it: it mostly has by then.
     if (isWithThread) Atomics.wait(stillness, 0, 0, retryMs / 10);
@@ -122,13 +128,33 @@ export class LogDestination {
     this.#piece = piece;
     this.#retry = undefined;
     this.#sinceMs = performance.now();
-    write(this.#fd, piece, 0, piece.length, null, (error, bytes) => {
-      if (error !== null && !this.#isPassing(error)) return;
-      const rest = piece.subarray(error === null ? bytes : 0);
-      if (error !== null) this.#retry = setTimeout(() => this.#handOver(rest), retryMs).unref();
-      else if (rest.length > 0) this.#handOver(rest);
-      else this.#taken();
-    });
+    if (this.#waits) {
+      write(this.#fd, piece, 0, piece.length, null, (error, bytes) => this.#handedOver(piece, error, bytes));
+      return;
+    }
+    // It takes what it can at once, and so it is known at every moment how much that was.
+    let bytes = 0;
+    try {
+      bytes = writeSync(this.#fd, piece);
+    } catch (error) {
+      this.#handedOver(piece, error, 0);
+      return;
+    }
+    this.#handedOver(piece, null, bytes);
+  }
+
+  #handedOver(piece: Buffer, error: unknown, bytes: number): void {
+    if (error !== null && !this.#isPassing(error)) return;
+    const rest = piece.subarray(error === null ? bytes : 0);
+    if (error === null) this.#waitMs = firstRetryMs;
+    if (rest.length === 0) {
+      this.#taken();
+    } else if (error === null) {
+      this.#handOver(rest);
+    } else {
+      this.#retry = setTimeout(() => this.#handOver(rest), this.#waitMs).unref();
+      this.#waitMs = Math.min(2 * this.#waitMs, retryMs);
+    }
   }
 
   #taken(): void {
@@ -159,14 +185,14 @@ export class LogDestination {
 }
 
 /**
- * A way to the same pipe that does not wait. Whoever waits in a pipe that nobody reads cannot be called back, and the end
- * of a process waits for all its threads. A file needs none; where there is none to be had, the pipe is what it is.
+ * A way to the same pipe that does not wait; undefined if there is none. Whoever waits in a pipe that nobody reads cannot
+ * be called back, and the end of a process waits for all its threads.
  */
-function unblocked(fd: number): number {
+function unblocked(fd: number): number | undefined {
   try {
-    if (!fstatSync(fd).isFIFO()) return fd;
+    if (!fstatSync(fd).isFIFO()) return undefined;
     return openSync(`/proc/self/fd/${fd}`, constants.O_WRONLY | constants.O_NONBLOCK);
   } catch {
-    return fd;
+    return undefined;
   }
 }

@@ -18,6 +18,9 @@ import { dirname, resolve } from 'node:path';
 import { lockDirectory } from './directory-lock.ts';
 import { isOfOneMachine } from './directory-lock-flag.ts';
 
+/** Which file it is where that cannot be told. */
+export const someFile: string = 'some file';
+
 /** An open file. */
 export interface DiskFile {
   /** Reads at a place of the file. @returns how many bytes; 0 at the end */
@@ -125,7 +128,7 @@ async function fileAt(path: string): Promise<string | undefined> {
   try {
     const [{ dev, ino }, { type }] = await Promise.all([files.stat(path, { bigint: true }), files.statfs(path)]);
     // Of a network's file system nobody knows whether it keeps the number of a file.
-    return isOfOneMachine(type, process.platform) ? `${dev}:${ino}` : 'there';
+    return isOfOneMachine(type, process.platform) ? `${dev}:${ino}` : someFile;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;

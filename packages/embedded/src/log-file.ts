@@ -4,7 +4,7 @@
 // was taken in part, is written again to where it belongs, and nothing is lost or there twice.
 
 import { join } from 'node:path';
-import type { Disk, DiskFile } from './disk.ts';
+import { type Disk, type DiskFile, someFile } from './disk.ts';
 import { encodeHeader, type FileHeader, headerBytes } from './file-header.ts';
 import { type FrameHead, frameOf, sealFrame } from './frame.ts';
 import { segmentName, unfinishedName } from './segments.ts';
@@ -158,10 +158,12 @@ export class LogFile {
     await this.#file.close();
   }
 
-  /** Closes a log that came to lie where it should not, and removes it. */
-  async takeBack({ disk, directory }: DataPlace): Promise<void> {
+  /** Closes a log that came to lie where it should not, and removes it if it is certain that its name leads to it. */
+  async takeBack(place: DataPlace): Promise<void> {
+    const { disk, directory } = place;
+    const isOurs = this.#identity !== someFile && (await this.isInPlace(place).catch(() => false));
+    if (isOurs) await disk.remove(join(directory, this.name)).catch(() => {});
     await this.close();
-    await disk.remove(join(directory, this.name)).catch(() => {});
   }
 
   /** That it can be removed shows that it has not got its name: some file systems rename and say that they did not. */

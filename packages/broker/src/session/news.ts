@@ -23,6 +23,17 @@ export class News {
   readonly #fed: (readonly [first: number, last: number])[] = [];
   #count = 0;
   #isOver = false;
+  #missesLeft: number;
+
+  /** @param missesMax so often a message that was dropped makes what is known void: a Client may be too slow for ever */
+  constructor(missesMax: number = 8) {
+    this.#missesLeft = missesMax;
+  }
+
+  /** What follows when nothing is known any more. */
+  anew(): News {
+    return new News(this.#missesLeft);
+  }
 
   /** Whether there were too many to remember, or some are not what the Client has any more: then nothing is known. */
   get isOver(): boolean {
@@ -48,7 +59,10 @@ export class News {
 
   /** One was dropped: of a topic that had news, the last is not what the Client has any more. */
   miss({ topic, retain }: Message): void {
-    if (retain && (this.#sent.has(topic) || this.#cut.has(topic) || this.#queued.has(topic))) this.#isOver = true;
+    if (!retain || this.#isOver || this.#missesLeft === 0) return;
+    if (!this.#sent.has(topic) && !this.#cut.has(topic) && !this.#queued.has(topic)) return;
+    this.#missesLeft--;
+    this.#isOver = true;
   }
 
   /** @returns whether it counts */
@@ -71,7 +85,8 @@ export class News {
    * Whether a topic has had a newer message, or this one.
    *
    * A copy that was cut to QoS 0 does not take the place of what is owed at a higher one. It came by an older Subscription
-   * alone, so it was retained before there was the one that is fed, and what is read for that is no older.
+   * alone, so it was retained before there was the one that is fed, and what is read for that is no older. (The Client's
+   * own are not noted as cut: No Local leaves them out too.)
    *
    * @param qos at which the retained message would go
    * @param count what counts came after this number

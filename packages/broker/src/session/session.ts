@@ -182,8 +182,10 @@ export class Session {
     const isSent = this.outbound.sendQos0(message, retain, subscriptionIdentifiers);
     const { news } = this.outbound;
     if (news === undefined) return;
-    if (isSent) news.noteAtQos0(message);
-    else news.miss(message);
+    if (!isSent) news.miss(message);
+    else if (message.publisherId === this.clientId)
+      news.note(message); // No Local may keep it from a newer Subscription
+    else news.noteAtQos0(message);
   }
 
   /** Takes what was stored for this Session while it is here. */
